@@ -1,0 +1,331 @@
+//! What can be asked of a workflow run, what it answers and why it refuses.
+//!
+//! Requests of the wire are destructured into these at the edge (`service/`), field by field. Payloads, failures and policies
+//! keep their published form: they go into events as they are.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use cairn_proto::temporal::api::common::v1::{
+    Header, Link, Memo, MeteringMetadata, Payloads, Priority, RetryPolicy, SearchAttributes,
+    WorkerVersionStamp,
+};
+use cairn_proto::temporal::api::deployment::v1::WorkerDeploymentOptions;
+use cairn_proto::temporal::api::failure::v1::Failure;
+use cairn_proto::temporal::api::query::v1::{QueryRejected, WorkflowQuery, WorkflowQueryResult};
+use cairn_proto::temporal::api::sdk::v1::{UserMetadata, WorkflowTaskCompletedMetadata};
+use cairn_proto::temporal::api::workflowservice::v1::{
+    DescribeWorkflowExecutionResponse, PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse,
+};
+
+use super::command::Command;
+use crate::id::{RunId, Ticket, Time};
+
+/// A question about one run. `TimePassed` is not among them: see `Kind::wake`.
+#[derive(Clone, Debug)]
+pub enum Question {
+    Start(Box<Start>),
+    Signal(Signal),
+    RequestCancel(RequestCancel),
+    Terminate(Terminate),
+    StartWorkflowTask(StartTask),
+    CompleteWorkflowTask(Box<CompleteWorkflowTask>),
+    FailWorkflowTask(Box<FailWorkflowTask>),
+    StartActivity(StartTask),
+    CompleteActivity(ActivityToken, CompleteActivity),
+    FailActivity(ActivityToken, Box<FailActivity>),
+    CancelActivity(ActivityToken, CancelActivity),
+    Heartbeat(ActivityToken, HeartbeatActivity),
+    Query(Query),
+    /// Whoever waited for this query has gone.
+    ForgetQuery(Ticket),
+    /// No worker polls the sticky queue: owe the workflow task on the normal queue. Volatile.
+    StickyWorkerUnavailable,
+    ResetSticky,
+    Describe,
+    /// Where the history stands: for reads of it.
+    Position,
+}
+
+/// Start a workflow; with a signal, signal the one that runs or start and signal.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub request_id: String,
+    pub identity: String,
+    pub workflow_type: String,
+    pub task_queue: String,
+    pub input: Option<Payloads>,
+    pub header: Option<Header>,
+    /// Zero: none.
+    pub execution_timeout: Duration,
+    pub run_timeout: Duration,
+    /// Zero: the default.
+    pub task_timeout: Duration,
+    /// `temporal.api.enums.v1.WorkflowIdReusePolicy` and `…ConflictPolicy`, as asked; defaults and legal pairs are judged here.
+    pub reuse_policy: i32,
+    pub conflict_policy: i32,
+    pub retry_policy: Option<RetryPolicy>,
+    pub cron_schedule: String,
+    pub start_delay: Duration,
+    pub memo: Option<Memo>,
+    pub search_attributes: Option<SearchAttributes>,
+    pub user_metadata: Option<UserMetadata>,
+    pub links: Vec<Link>,
+    pub priority: Option<Priority>,
+    /// How long the run is kept after its close (the namespace's retention).
+    pub retention: Duration,
+    /// Start and take the first workflow task at once.
+    pub eager: bool,
+    pub signal: Option<Signal>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Signal {
+    pub name: String,
+    pub input: Option<Payloads>,
+    pub header: Option<Header>,
+    pub identity: String,
+    pub request_id: String,
+    pub links: Vec<Link>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RequestCancel {
+    pub reason: String,
+    pub identity: String,
+    pub request_id: String,
+    pub links: Vec<Link>,
+    /// The run must be of the chain that began with this one.
+    pub first_run: Option<RunId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Terminate {
+    pub reason: String,
+    pub details: Option<Payloads>,
+    pub identity: String,
+    pub links: Vec<Link>,
+    pub first_run: Option<RunId>,
+}
+
+/// A poll takes a task that was offered.
+#[derive(Clone, Debug)]
+pub struct StartTask {
+    pub scheduled_event_id: i64,
+    /// As offered: an offer of an earlier attempt is over.
+    pub attempt: i32,
+    /// The poll. The same one may ask twice.
+    pub request_id: String,
+    pub identity: String,
+    /// The queue polled, and whether it is a sticky one.
+    pub queue: String,
+    pub sticky: bool,
+}
+
+/// Which workflow task a worker has in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkflowTaskToken {
+    pub scheduled_event_id: i64,
+    pub started_event_id: i64,
+    pub started_time: Time,
+    pub attempt: i32,
+}
+
+#[derive(Clone, Debug)]
+pub struct CompleteWorkflowTask {
+    pub token: WorkflowTaskToken,
+    pub identity: String,
+    pub commands: Vec<Command>,
+    /// The sticky queue and its schedule-to-start timeout.
+    pub sticky: Option<(String, Duration)>,
+    pub return_new_workflow_task: bool,
+    pub force_create_new_workflow_task: bool,
+    pub query_results: HashMap<String, WorkflowQueryResult>,
+    pub sdk_metadata: Option<WorkflowTaskCompletedMetadata>,
+    pub metering_metadata: Option<MeteringMetadata>,
+    pub binary_checksum: String,
+    pub worker_version: Option<WorkerVersionStamp>,
+    pub deployment_options: Option<WorkerDeploymentOptions>,
+    /// Messages (updates) came with it: not built yet, the workflow task fails.
+    pub messages: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct FailWorkflowTask {
+    pub token: WorkflowTaskToken,
+    /// `temporal.api.enums.v1.WorkflowTaskFailedCause`.
+    pub cause: i32,
+    pub failure: Option<Failure>,
+    pub identity: String,
+    pub binary_checksum: String,
+    pub worker_version: Option<WorkerVersionStamp>,
+}
+
+/// Which activity is meant: the attempt a worker has in hand, or whatever runs under an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActivityToken {
+    Attempt {
+        scheduled_event_id: i64,
+        attempt: i32,
+    },
+    Id(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct CompleteActivity {
+    pub result: Option<Payloads>,
+    pub identity: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct FailActivity {
+    pub failure: Failure,
+    pub last_heartbeat_details: Option<Payloads>,
+    pub identity: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct CancelActivity {
+    pub details: Option<Payloads>,
+    pub identity: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct HeartbeatActivity {
+    pub details: Option<Payloads>,
+    pub identity: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub query: WorkflowQuery,
+    /// `temporal.api.enums.v1.QueryRejectCondition`.
+    pub reject_condition: i32,
+}
+
+/// What a run answers. Where an answer needs events, `Answered::reads` names them and the shell fills them in.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Done,
+    /// A cancel of a run that has closed, a repeated signal: nothing happened, and that is right.
+    AlreadyDone,
+    Started(Started),
+    Signaled,
+    /// A workflow task was started for a poll. Everything but `task_token`, `history` and `next_page_token` is filled in.
+    WorkflowTaskStarted(Box<TaskStarted>),
+    /// An activity was started for a poll. `reads` names its scheduled event, which holds input and header.
+    ActivityStarted(Box<PollActivityTaskQueueResponse>, ActivityToken),
+    WorkflowTaskCompleted(Box<WorkflowTaskCompleted>),
+    Heartbeat {
+        cancel_requested: bool,
+        paused: bool,
+        reset: bool,
+    },
+    /// Failures that were put in place of what was too large.
+    Failures(Vec<Failure>),
+    /// The query must be asked of a worker directly (through matching).
+    AskWorker(Box<DirectQuery>),
+    Queried(Box<Queried>),
+    Described(Box<DescribeWorkflowExecutionResponse>),
+    Position(Position),
+}
+
+#[derive(Clone, Debug)]
+pub struct Started {
+    pub run: RunId,
+    pub first_run: RunId,
+    /// False: an existing run was used.
+    pub started: bool,
+    pub status: i32,
+    pub eager_task: Option<Box<TaskStarted>>,
+}
+
+/// A started workflow task. `Answered::reads` is the range of events that goes with it.
+#[derive(Clone, Debug)]
+pub struct TaskStarted {
+    pub run: RunId,
+    pub response: PollWorkflowTaskQueueResponse,
+    pub token: WorkflowTaskToken,
+    /// Events that are not (yet) durable and go behind those read: a transient attempt's Scheduled and Started.
+    pub suffix: Vec<cairn_proto::temporal::api::history::v1::HistoryEvent>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct WorkflowTaskCompleted {
+    /// The next workflow task, started at once for the same worker. `reads` are its events.
+    pub workflow_task: Option<Box<TaskStarted>>,
+    /// Activities started at once for the same worker. Their input is in the commands and filled in already.
+    pub activity_tasks: Vec<(PollActivityTaskQueueResponse, ActivityToken)>,
+    pub reset_history_event_id: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct DirectQuery {
+    pub run: RunId,
+    /// What the worker gets, without history: `workflow_execution`, `workflow_type`, `query`, queue, ids.
+    pub task: PollWorkflowTaskQueueResponse,
+    /// The sticky queue to try first and how long.
+    pub sticky: Option<(String, Duration)>,
+    pub task_queue: String,
+    /// The normal queue gets the whole history, up to this event (inclusive).
+    pub last_event_id: i64,
+}
+
+#[derive(Clone, Debug)]
+pub enum Queried {
+    Answered(Option<Payloads>),
+    Failed {
+        message: String,
+        failure: Option<Failure>,
+    },
+    Rejected(QueryRejected),
+}
+
+/// Where a history stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub run: RunId,
+    /// Durable events only.
+    pub next_event_id: i64,
+    pub open: bool,
+    pub current_run: RunId,
+}
+
+/// Why a run refuses. One `From<Refusal> for tonic::Status` (in `service/`) gives code, detail and message of the reference.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// INVALID_ARGUMENT with this message.
+    Invalid(String),
+    /// NOT_FOUND: no run of this id.
+    NoSuchWorkflow(String),
+    /// NOT_FOUND "workflow execution already completed".
+    Completed,
+    /// NOT_FOUND "Workflow task not found." or of another text: the task is over.
+    NoSuchTask(String),
+    /// NOT_FOUND: no such activity, or its attempt is over.
+    NoSuchActivity(String),
+    /// ALREADY_EXISTS with `WorkflowExecutionAlreadyStartedFailure`.
+    AlreadyStarted {
+        message: String,
+        request_id: String,
+        run: RunId,
+        first_run: RunId,
+    },
+    /// Matching only: somebody else has the task.
+    TaskTaken,
+    /// Matching only: the workflow task waits on another queue.
+    OtherQueue,
+    /// RESOURCE_EXHAUSTED with cause BUSY_WORKFLOW.
+    Busy(String),
+    /// FAILED_PRECONDITION with `WorkflowNotReadyFailure`.
+    NotReady(String),
+    /// FAILED_PRECONDITION without detail.
+    Precondition(String),
+    /// UNIMPLEMENTED, with what is not built.
+    NotBuilt(String),
+    /// The workflow task was answered with bad commands: INVALID_ARGUMENT, and the transition that came with it (the failed
+    /// workflow task) is durable when this leaves.
+    BadCommands(String),
+    /// UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS.
+    Unavailable(crate::kind::Unavailable),
+}

@@ -1,0 +1,13 @@
+//! The history service: what happened to each run and what follows from it.
+//!
+//! * [`execution`]: one run as a pure state machine.
+//! * [`shard`]: the owner of many runs: head and frontier, wake-ups, cache, commit batches. Pure too.
+//! * [`log`]: the event log and its stores.
+//! * [`service`]: the shell with tasks, clock and wire.
+
+pub mod execution;
+pub mod id;
+pub mod kind;
+pub mod log;
+pub mod service;
+pub mod shard;

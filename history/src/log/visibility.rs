@@ -1,0 +1,76 @@
+//! What can be asked of the `runs` table: a small tree that both databases translate to SQL with bound parameters only.
+//!
+//! The text of a user's query is parsed by the frontend, which alone knows names, aliases and error texts.
+
+use crate::id::{NamespaceId, RunId, Time};
+
+/// Rows of one namespace that satisfy a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    pub namespace: NamespaceId,
+    /// `None`: all.
+    pub condition: Option<Condition>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+    Not(Box<Condition>),
+    Compare(Attribute, Comparison, Value),
+    In(Attribute, Vec<Value>),
+    /// Both ends included.
+    Between(Attribute, Value, Value),
+    IsNull(Attribute),
+    StartsWith(Attribute, String),
+    /// Matches nothing (an attribute that no run has).
+    Never,
+}
+
+/// The attributes that every run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    WorkflowId,
+    RunId,
+    WorkflowType,
+    TaskQueue,
+    ExecutionStatus,
+    StartTime,
+    ExecutionTime,
+    CloseTime,
+    /// Close time minus execution time, in nanoseconds.
+    ExecutionDuration,
+    HistoryLength,
+    HistorySizeBytes,
+    StateTransitionCount,
+    ParentWorkflowId,
+    ParentRunId,
+    RootWorkflowId,
+    RootRunId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Text(String),
+    Int(i64),
+    Time(Time),
+    Run(RunId),
+}
+
+/// Where a page ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Position {
+    pub close_time: Option<Time>,
+    pub start_time: Time,
+    pub run: RunId,
+}

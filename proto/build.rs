@@ -1,0 +1,94 @@
+//! Generates service stubs: of the public services from the descriptor that `temporalio-protos` publishes, of our internal
+//! services and stored records from `cairn/*.proto`. Message types of `temporal.api.*` are that crate's own.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use protox::Compiler;
+use protox::file::{File, FileResolver};
+
+/// The public services for which stubs are made and which reflection shows.
+const SERVED: [&str; 2] = [
+    "temporal.api.workflowservice.v1",
+    "temporal.api.operatorservice.v1",
+];
+const OWN: [&str; 4] = [
+    "cairn/token.proto",
+    "cairn/record.proto",
+    "cairn/history.proto",
+    "cairn/matching.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let path = env::var("DEP_TEMPORALIO_PROTOS_DESCRIPTOR_PATH")?;
+    println!("cargo:rerun-if-changed={path}");
+    let mut public = FileDescriptorSet::decode(&*fs::read(&path)?)?;
+    public.file.retain(|file| {
+        file.package().starts_with("temporal.api") || file.package().starts_with("google")
+    });
+    for file in &mut public.file {
+        if !SERVED.contains(&file.package()) {
+            file.service.clear();
+        }
+    }
+    fs::write(out.join("temporal_descriptors.bin"), public.encode_to_vec())?;
+    stubs().compile_fds(public.clone())?;
+    for file in &mut public.file {
+        file.service.clear();
+    }
+    let folder = out.join("cairn");
+    fs::create_dir_all(&folder)?;
+    stubs().out_dir(folder).compile_fds(own(public)?)?;
+    Ok(())
+}
+
+fn stubs() -> tonic_prost_build::Builder {
+    tonic_prost_build::configure()
+        .generate_default_stubs(true) // what is not built answers UNIMPLEMENTED by itself
+        .extern_path(".temporal.api", "::temporalio_protos::temporal::api")
+        .extern_path(".google.rpc", "::temporalio_protos::google::rpc")
+        .extern_path(".google.protobuf.Duration", "::prost_types::Duration")
+        .extern_path(".google.protobuf.Timestamp", "::prost_types::Timestamp")
+        .extern_path(".google.protobuf.Any", "::prost_types::Any")
+}
+
+/// Our own files, compiled against the public descriptor: no protoc, no copy of the public files.
+fn own(public: FileDescriptorSet) -> Result<FileDescriptorSet, Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let mut compiler = Compiler::with_file_resolver(Published {
+        public: by_name(public),
+        root: root.clone(),
+    });
+    compiler.include_imports(true);
+    for file in OWN {
+        println!("cargo:rerun-if-changed={}", root.join(file).display());
+        compiler.open_file(file)?;
+    }
+    Ok(compiler.file_descriptor_set())
+}
+
+fn by_name(set: FileDescriptorSet) -> HashMap<String, FileDescriptorProto> {
+    set.file
+        .into_iter()
+        .map(|file| (file.name().to_owned(), file))
+        .collect()
+}
+
+struct Published {
+    public: HashMap<String, FileDescriptorProto>,
+    root: PathBuf,
+}
+
+impl FileResolver for Published {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match self.public.get(name) {
+            Some(file) => Ok(File::from_file_descriptor_proto(file.clone())),
+            None => File::open(name, &self.root.join(Path::new(name))),
+        }
+    }
+}
