@@ -103,5 +103,6 @@ pub enum Loaded {
     Events(Vec<cairn_proto::temporal::api::history::v1::HistoryEvent>),
     WakeUps(Vec<WakeUp>),
     Parked(Vec<Parked>),
+    ParkedQueues(Vec<Queue>),
     Failed(ReadError),
 }
