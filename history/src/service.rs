@@ -75,7 +75,11 @@ pub struct Config {
 
 impl History {
     /// Takes every shard of the store. Questions may come at once; owed work is found as the shards recover.
-    pub async fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: Config) -> Result<Self, Failure> {
+    pub async fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        config: Config,
+    ) -> Result<Self, Failure> {
         let mut shard_config = config.shard.clone();
         shard_config.reads_need_proof = store.reads_need_proof();
         let mut slots = Vec::new();
@@ -83,7 +87,9 @@ impl History {
             let epoch = store.take_over(ShardId(shard), &config.owner).await?;
             slots.push(Slot::new(ShardId(shard), epoch, &shard_config));
         }
-        let writers = (0..store.writers()).map(|_| Arc::new(writer::Bell::default())).collect();
+        let writers = (0..store.writers())
+            .map(|_| Arc::new(writer::Bell::default()))
+            .collect();
         let shell = Arc::new(Shell {
             store,
             clock,
@@ -148,7 +154,9 @@ impl Shell {
         start_request_id: Option<String>,
         question: Question,
     ) -> Result<Reply, Status> {
-        self.ask_ticket(key, run, start_request_id, question).await.1
+        self.ask_ticket(key, run, start_request_id, question)
+            .await
+            .1
     }
 
     /// The same, and says which ticket the question had (queries are forgotten by it).
@@ -162,10 +170,18 @@ impl Shell {
         let (ticket, answer) = self.put(key, run, start_request_id, question);
         let released = match answer.await {
             Ok(released) => released,
-            Err(_) => return (ticket, Err(Status::unavailable("the server is shutting down"))),
+            Err(_) => {
+                return (
+                    ticket,
+                    Err(Status::unavailable("the server is shutting down")),
+                );
+            }
         };
         let reply = match released.result {
-            Ok(answer) => Ok(Reply { answer, events: released.events }),
+            Ok(answer) => Ok(Reply {
+                answer,
+                events: released.events,
+            }),
             Err(refusal) => Err(refusal::status(refusal)),
         };
         (ticket, reply)
@@ -181,7 +197,11 @@ impl Shell {
     ) -> (crate::id::Ticket, slot::Receiver) {
         let ticket = crate::id::Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
         let slot = self.slot(&key);
-        let target = Target { key, run, start_request_id };
+        let target = Target {
+            key,
+            run,
+            start_request_id,
+        };
         (ticket, slot.ask(self, ticket, target, question))
     }
 

@@ -91,6 +91,8 @@ pub enum Load {
         after: Option<Parked>,
         limit: usize,
     },
+    /// `Store::parked_queues`.
+    ParkedQueues { load: u64 },
 }
 
 /// What a load found.

@@ -11,8 +11,10 @@ use tonic::{Code, Request, Status};
 
 mod support;
 
-const SERVICES: [&str; 2] =
-    ["temporal.api.workflowservice.v1.WorkflowService", "temporal.api.operatorservice.v1.OperatorService"];
+const SERVICES: [&str; 2] = [
+    "temporal.api.workflowservice.v1.WorkflowService",
+    "temporal.api.operatorservice.v1.OperatorService",
+];
 
 #[tokio::test]
 async fn every_rpc_has_a_row_that_the_running_server_confirms() {
@@ -24,15 +26,30 @@ async fn every_rpc_has_a_row_that_the_running_server_confirms() {
         let implemented = server_knows(&server, &path).await;
         match rows.get(&name).map(String::as_str) {
             None => wrong.push(format!("{name}: no row")),
-            Some("not") if implemented => wrong.push(format!("{name}: the row says not, the server answers")),
-            Some("done" | "partly") if !implemented => wrong.push(format!("{name}: the row says built, UNIMPLEMENTED")),
+            Some("not") if implemented => {
+                wrong.push(format!("{name}: the row says not, the server answers"))
+            }
+            Some("done" | "partly") if !implemented => {
+                wrong.push(format!("{name}: the row says built, UNIMPLEMENTED"))
+            }
             Some("done" | "partly" | "not") => {}
             Some(other) => wrong.push(format!("{name}: unknown state {other}")),
         }
     }
-    let known: Vec<_> = methods().iter().filter_map(|path| path.rsplit('/').next().map(str::to_owned)).collect();
-    wrong.extend(rows.keys().filter(|name| !known.contains(name)).map(|name| format!("{name}: no such RPC")));
-    assert!(wrong.is_empty(), "COMPATIBILITY.md is wrong:\n{}", wrong.join("\n"));
+    let known: Vec<_> = methods()
+        .iter()
+        .filter_map(|path| path.rsplit('/').next().map(str::to_owned))
+        .collect();
+    wrong.extend(
+        rows.keys()
+            .filter(|name| !known.contains(name))
+            .map(|name| format!("{name}: no such RPC")),
+    );
+    assert!(
+        wrong.is_empty(),
+        "COMPATIBILITY.md is wrong:\n{}",
+        wrong.join("\n")
+    );
 }
 
 /// RPC → state, from the tables of the document.
@@ -44,17 +61,26 @@ fn rows() -> BTreeMap<String, String> {
         if let ["", rpc, state, ..] = cells.as_slice()
             && let Some(rpc) = rpc.strip_prefix('`').and_then(|rpc| rpc.strip_suffix('`'))
         {
-            assert!(rows.insert(rpc.to_owned(), (*state).to_owned()).is_none(), "{rpc} has two rows");
+            assert!(
+                rows.insert(rpc.to_owned(), (*state).to_owned()).is_none(),
+                "{rpc} has two rows"
+            );
         }
     }
     rows
 }
 
 fn methods() -> Vec<String> {
-    let pool = DescriptorPool::decode(cairn_proto::DESCRIPTORS).expect("the published descriptor is whole");
+    let pool = DescriptorPool::decode(cairn_proto::DESCRIPTORS)
+        .expect("the published descriptor is whole");
     pool.services()
         .filter(|service| SERVICES.contains(&service.full_name()))
-        .flat_map(|service| service.methods().map(|method| format!("/{}/{}", service.full_name(), method.name())).collect::<Vec<_>>())
+        .flat_map(|service| {
+            service
+                .methods()
+                .map(|method| format!("/{}/{}", service.full_name(), method.name()))
+                .collect::<Vec<_>>()
+        })
         .collect()
 }
 

@@ -21,7 +21,10 @@ pub(super) struct Alarm {
 
 impl Default for Alarm {
     fn default() -> Self {
-        Self { planned: AtomicI64::new(i64::MAX), earlier: Notify::new() }
+        Self {
+            planned: AtomicI64::new(i64::MAX),
+            earlier: Notify::new(),
+        }
     }
 }
 
@@ -61,13 +64,20 @@ pub(super) fn spawn(shell: &Arc<Shell>) {
 /// Sleeps until the earliest wake-up of all shards, or until somebody names an earlier one.
 async fn rest(shell: &Shell) {
     shell.alarm.planned.store(i64::MAX, Ordering::Release);
-    let next = shell.slots.iter().filter_map(super::slot::Slot::next_tick).min();
+    let next = shell
+        .slots
+        .iter()
+        .filter_map(super::slot::Slot::next_tick)
+        .min();
     let now = shell.clock.now();
     let nap = next.map_or(NAP_MAX, |next| next.since(now)).min(NAP_MAX);
     if next.is_some_and(|next| next <= now) {
         return;
     }
-    shell.alarm.planned.fetch_min(now.after(nap).0, Ordering::AcqRel);
+    shell
+        .alarm
+        .planned
+        .fetch_min(now.after(nap).0, Ordering::AcqRel);
     tokio::select! {
         () = tokio::time::sleep(nap) => {}
         () = shell.alarm.earlier.notified() => {}

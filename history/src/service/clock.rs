@@ -19,7 +19,9 @@ pub struct SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        let read = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let read = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos());
         let read = i64::try_from(read).unwrap_or(i64::MAX);
         Time(self.latest.fetch_max(read, Ordering::AcqRel).max(read))
     }

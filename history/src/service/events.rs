@@ -30,12 +30,21 @@ pub(super) fn load(
         | Load::Parked { load, .. }
         | Load::ParkedQueues { load } => *load,
     };
-    (number, async move { read(&*store, shard, load).await.unwrap_or_else(Loaded::Failed) })
+    (number, async move {
+        read(&*store, shard, load)
+            .await
+            .unwrap_or_else(Loaded::Failed)
+    })
 }
 
 async fn read(store: &dyn Store, shard: ShardId, load: Load) -> Result<Loaded, ReadError> {
     Ok(match load {
-        Load::Id { key, run, start_request_id, .. } => {
+        Load::Id {
+            key,
+            run,
+            start_request_id,
+            ..
+        } => {
             let found = store.find(&key, start_request_id.as_deref()).await?;
             let wanted = run.or_else(|| found.current.as_ref().map(|row| row.run));
             let stored = match wanted {
@@ -51,15 +60,26 @@ async fn read(store: &dyn Store, shard: ShardId, load: Load) -> Result<Loaded, R
             }
             Loaded::Events(events)
         }
-        Load::WakeUps { horizon, after, limit, .. } => {
-            Loaded::WakeUps(store.wake_ups(shard, horizon, after, limit).await?)
-        }
-        Load::Parked { queue, after, limit, .. } => {
-            Loaded::Parked(store.parked(shard, &queue, after.as_ref(), limit).await?)
-        }
-        Load::ParkedQueues { .. } => {
-            Loaded::ParkedQueues(store.parked_queues(shard).await?.into_iter().map(|(queue, ..)| queue).collect())
-        }
+        Load::WakeUps {
+            horizon,
+            after,
+            limit,
+            ..
+        } => Loaded::WakeUps(store.wake_ups(shard, horizon, after, limit).await?),
+        Load::Parked {
+            queue,
+            after,
+            limit,
+            ..
+        } => Loaded::Parked(store.parked(shard, &queue, after.as_ref(), limit).await?),
+        Load::ParkedQueues { .. } => Loaded::ParkedQueues(
+            store
+                .parked_queues(shard)
+                .await?
+                .into_iter()
+                .map(|(queue, ..)| queue)
+                .collect(),
+        ),
     })
 }
 
@@ -73,7 +93,9 @@ pub(super) async fn stored(
     let mut next = range.start;
     let (mut fragments, mut bytes) = (0, 0);
     while next < range.end && fragments < PAGE_FRAGMENTS_MAX && bytes < PAGE_BYTES_MAX {
-        let page = store.page(run, next, range.end, PAGE_FRAGMENTS_MAX - fragments).await?;
+        let page = store
+            .page(run, next, range.end, PAGE_FRAGMENTS_MAX - fragments)
+            .await?;
         if page.is_empty() {
             break;
         }
@@ -81,7 +103,11 @@ pub(super) async fn stored(
             fragments += 1;
             bytes += fragment.events.len();
             next = fragment.first_event_id + i64::from(fragment.event_count);
-            events.extend(decode(&fragment)?.into_iter().filter(|event| range.contains(&event.event_id)));
+            events.extend(
+                decode(&fragment)?
+                    .into_iter()
+                    .filter(|event| range.contains(&event.event_id)),
+            );
         }
     }
     Ok((events, (next < range.end).then_some(next)))
@@ -98,16 +124,26 @@ pub(super) async fn stored_reverse(
     let mut end = below;
     for fragment in store.page_reverse(run, below, limit).await? {
         end = fragment.first_event_id;
-        events.extend(decode(&fragment)?.into_iter().rev().filter(|event| event.event_id < below));
+        events.extend(
+            decode(&fragment)?
+                .into_iter()
+                .rev()
+                .filter(|event| event.event_id < below),
+        );
     }
     Ok((events, (end > 1 && end < below).then_some(end)))
 }
 
 /// Everything a slice stands for; what does not fit one page is named by its first id.
-pub(super) async fn assemble(store: &dyn Store, slice: Slice) -> Result<(Vec<HistoryEvent>, Option<i64>), Status> {
+pub(super) async fn assemble(
+    store: &dyn Store,
+    slice: Slice,
+) -> Result<(Vec<HistoryEvent>, Option<i64>), Status> {
     let mut events = Vec::new();
     if let Some(missing) = slice.missing {
-        let (read, rest) = stored(store, slice.run, missing).await.map_err(unreadable)?;
+        let (read, rest) = stored(store, slice.run, missing)
+            .await
+            .map_err(unreadable)?;
         if rest.is_some() {
             return Ok((read, rest));
         }
@@ -126,7 +162,9 @@ fn decode(fragment: &Fragment) -> Result<Vec<HistoryEvent>, ReadError> {
 fn decode_bytes(bytes: Bytes) -> Result<Vec<HistoryEvent>, ReadError> {
     match History::decode(bytes) {
         Ok(history) => Ok(history.events),
-        Err(error) => Err(ReadError::Corrupt(format!("a fragment of a history: {error}"))),
+        Err(error) => Err(ReadError::Corrupt(format!(
+            "a fragment of a history: {error}"
+        ))),
     }
 }
 

@@ -18,18 +18,35 @@ pub(super) struct Batch {
 }
 
 /// Gives a batch to matching. The runs in the answer must be offered on their normal queue: the sticky worker is away.
-pub(super) async fn offer(matching: Arc<dyn MatchingService>, shard: ShardId, batch: Batch) -> Vec<(Key, RunId)> {
-    let Batch { epoch, offered, withdrawn } = batch;
+pub(super) async fn offer(
+    matching: Arc<dyn MatchingService>,
+    shard: ShardId,
+    batch: Batch,
+) -> Vec<(Key, RunId)> {
+    let Batch {
+        epoch,
+        offered,
+        withdrawn,
+    } = batch;
     let request = matching::OfferRequest {
         shard: shard.0,
         epoch: epoch.0,
-        offered: offered.iter().map(|(key, run, offer)| offered_message(key, *run, offer)).collect(),
-        withdrawn: withdrawn.iter().map(|(key, run, offer)| withdrawn_message(key, *run, offer)).collect(),
+        offered: offered
+            .iter()
+            .map(|(key, run, offer)| offered_message(key, *run, offer))
+            .collect(),
+        withdrawn: withdrawn
+            .iter()
+            .map(|(key, run, offer)| withdrawn_message(key, *run, offer))
+            .collect(),
     };
     match matching.offer(Request::new(request)).await {
         Ok(response) => {
             let unavailable = response.into_inner().sticky_worker_unavailable;
-            unavailable.into_iter().filter_map(|refused| address(&refused)).collect()
+            unavailable
+                .into_iter()
+                .filter_map(|refused| address(&refused))
+                .collect()
         }
         Err(status) => {
             // Nothing is lost: the shard offers again when it is looked at again.
@@ -49,7 +66,10 @@ fn offered_message(key: &Key, run: RunId, offer: &Offer) -> matching::Offered {
 }
 
 fn withdrawn_message(key: &Key, run: RunId, offer: &Offer) -> matching::Withdrawn {
-    matching::Withdrawn { queue: Some(queue_message(&offer.queue)), task: Some(task_message(key, run, offer)) }
+    matching::Withdrawn {
+        queue: Some(queue_message(&offer.queue)),
+        task: Some(task_message(key, run, offer)),
+    }
 }
 
 pub(super) fn queue_message(queue: &Queue) -> matching::Queue {
@@ -78,5 +98,11 @@ fn address(refused: &matching::Withdrawn) -> Option<(Key, RunId)> {
     let (queue, task) = (refused.queue.as_ref()?, refused.task.as_ref()?);
     let namespace = NamespaceId(queue.namespace_id.as_slice().try_into().ok()?);
     let run = RunId(task.run_id.as_slice().try_into().ok()?);
-    Some((Key { namespace, workflow_id: task.workflow_id.clone() }, run))
+    Some((
+        Key {
+            namespace,
+            workflow_id: task.workflow_id.clone(),
+        },
+        run,
+    ))
 }

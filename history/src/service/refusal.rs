@@ -5,8 +5,8 @@ use cairn_proto::prost::{Message, Name};
 use cairn_proto::prost_types::Any;
 use cairn_proto::temporal::api::enums::v1::{ResourceExhaustedCause, ResourceExhaustedScope};
 use cairn_proto::temporal::api::errordetails::v1::{
-    NotFoundFailure, QueryFailedFailure, ResourceExhaustedFailure, WorkflowExecutionAlreadyStartedFailure,
-    WorkflowNotReadyFailure,
+    NotFoundFailure, QueryFailedFailure, ResourceExhaustedFailure,
+    WorkflowExecutionAlreadyStartedFailure, WorkflowNotReadyFailure,
 };
 use tonic::{Code, Status};
 
@@ -15,12 +15,19 @@ use crate::kind::Unavailable;
 
 pub(super) fn status(refusal: Refusal) -> Status {
     match refusal {
-        Refusal::Invalid(message) | Refusal::BadCommands(message) => Status::invalid_argument(message),
-        Refusal::NoSuchWorkflow(message) | Refusal::NoSuchTask(message) | Refusal::NoSuchActivity(message) => {
-            not_found(message)
+        Refusal::Invalid(message) | Refusal::BadCommands(message) => {
+            Status::invalid_argument(message)
         }
+        Refusal::NoSuchWorkflow(message)
+        | Refusal::NoSuchTask(message)
+        | Refusal::NoSuchActivity(message) => not_found(message),
         Refusal::Completed => not_found("workflow execution already completed"),
-        Refusal::AlreadyStarted { message, request_id, run, first_run } => {
+        Refusal::AlreadyStarted {
+            message,
+            request_id,
+            run,
+            first_run,
+        } => {
             let detail = WorkflowExecutionAlreadyStartedFailure {
                 start_request_id: request_id,
                 run_id: run.to_string(),
@@ -31,7 +38,11 @@ pub(super) fn status(refusal: Refusal) -> Status {
         Refusal::TaskTaken => Status::already_exists("the task was started by another poll"),
         Refusal::OtherQueue => Status::failed_precondition("the task waits on another queue"),
         Refusal::Busy(message) => busy(message, ResourceExhaustedCause::BusyWorkflow),
-        Refusal::NotReady(message) => detailed(Code::FailedPrecondition, message, &WorkflowNotReadyFailure {}),
+        Refusal::NotReady(message) => detailed(
+            Code::FailedPrecondition,
+            message,
+            &WorkflowNotReadyFailure {},
+        ),
         Refusal::Precondition(message) => Status::failed_precondition(message),
         Refusal::NotBuilt(message) => Status::unimplemented(message),
         Refusal::Unavailable(why) => unavailable(why),
@@ -40,10 +51,19 @@ pub(super) fn status(refusal: Refusal) -> Status {
 
 fn unavailable(why: Unavailable) -> Status {
     match why {
-        Unavailable::ShardMoved => Status::unavailable("the shard of this workflow moved; try again"),
-        Unavailable::CommitRefused => Status::unavailable("the store refused the change; nothing was written"),
-        Unavailable::Busy => busy("too much waits to be written; try again later", ResourceExhaustedCause::SystemOverloaded),
-        Unavailable::Quarantined => Status::data_loss("the history of this run is damaged; it was set aside"),
+        Unavailable::ShardMoved => {
+            Status::unavailable("the shard of this workflow moved; try again")
+        }
+        Unavailable::CommitRefused => {
+            Status::unavailable("the store refused the change; nothing was written")
+        }
+        Unavailable::Busy => busy(
+            "too much waits to be written; try again later",
+            ResourceExhaustedCause::SystemOverloaded,
+        ),
+        Unavailable::Quarantined => {
+            Status::data_loss("the history of this run is damaged; it was set aside")
+        }
         Unavailable::Store => Status::unavailable("the store is unavailable"),
     }
 }
@@ -56,12 +76,11 @@ pub(super) fn query_failed(message: String, detail: &QueryFailedFailure) -> Stat
     detailed(Code::InvalidArgument, message, detail)
 }
 
-pub(super) fn not_ready(message: impl Into<String>) -> Status {
-    detailed(Code::FailedPrecondition, message, &WorkflowNotReadyFailure {})
-}
-
 fn busy(message: impl Into<String>, cause: ResourceExhaustedCause) -> Status {
-    let detail = ResourceExhaustedFailure { cause: cause.into(), scope: ResourceExhaustedScope::Namespace.into() };
+    let detail = ResourceExhaustedFailure {
+        cause: cause.into(),
+        scope: ResourceExhaustedScope::Namespace.into(),
+    };
     detailed(Code::ResourceExhausted, message, &detail)
 }
 
@@ -69,7 +88,14 @@ fn busy(message: impl Into<String>, cause: ResourceExhaustedCause) -> Status {
 fn detailed<M: Message + Name>(code: Code, message: impl Into<String>, detail: &M) -> Status {
     let message = message.into();
     let type_url = format!("type.googleapis.com/{}", M::full_name());
-    let any = Any { type_url, value: detail.encode_to_vec() };
-    let details = rpc::Status { code: code.into(), message: message.clone(), details: vec![any] };
+    let any = Any {
+        type_url,
+        value: detail.encode_to_vec(),
+    };
+    let details = rpc::Status {
+        code: code.into(),
+        message: message.clone(),
+        details: vec![any],
+    };
     Status::with_details(code, message, details.encode_to_vec().into())
 }

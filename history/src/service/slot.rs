@@ -15,8 +15,8 @@ use tokio::sync::{Notify, oneshot};
 use super::{Shell, offers};
 use crate::execution::{Question, Workflow};
 use crate::id::{Entropy, Epoch, RunId, ShardId, Ticket, Time};
-use crate::log::{Failure, Store};
-use crate::shard::{Config, Load, Loaded, Output, Released, Shard, Taken, Target};
+use crate::log::Failure;
+use crate::shard::{Config, Load, Output, Released, Shard, Taken, Target};
 
 pub(super) type Receiver = oneshot::Receiver<Released<Workflow>>;
 
@@ -51,7 +51,12 @@ struct Errands {
 
 impl Slot {
     pub(super) fn new(id: ShardId, epoch: Epoch, config: &Config) -> Self {
-        let shard = Shard::new(id, epoch, config.clone(), Box::new(Random(StdRng::from_os_rng())));
+        let shard = Shard::new(
+            id,
+            epoch,
+            config.clone(),
+            Box::new(Random(StdRng::from_os_rng())),
+        );
         let owned = Owned {
             shard,
             epoch,
@@ -60,19 +65,34 @@ impl Slot {
             offers: VecDeque::new(),
             offering: false,
         };
-        Self { id, owned: Mutex::new(owned), watched: Mutex::default() }
+        Self {
+            id,
+            owned: Mutex::new(owned),
+            watched: Mutex::default(),
+        }
     }
 
-    pub(super) fn ask(&self, shell: &Arc<Shell>, ticket: Ticket, target: Target, question: Question) -> Receiver {
+    pub(super) fn ask(
+        &self,
+        shell: &Arc<Shell>,
+        ticket: Ticket,
+        target: Target,
+        question: Question,
+    ) -> Receiver {
         let (sender, receiver) = oneshot::channel();
         self.step(shell, |owned, now, out| {
             if !owned.here || shell.closing() {
-                let released = Released { result: Err(super::going_away()), events: None };
+                let released = Released {
+                    result: Err(super::going_away()),
+                    events: None,
+                };
                 drop(sender.send(released));
                 return;
             }
             owned.waiting.insert(ticket, sender);
-            owned.shard.ask(ticket, target, question, now, &shell.limits, out);
+            owned
+                .shard
+                .ask(ticket, target, question, now, &shell.limits, out);
         });
         receiver
     }
@@ -94,7 +114,11 @@ impl Slot {
 
     pub(super) fn next_tick(&self) -> Option<Time> {
         let owned = self.owned.lock();
-        if owned.here { owned.shard.next_tick() } else { None }
+        if owned.here {
+            owned.shard.next_tick()
+        } else {
+            None
+        }
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -104,11 +128,17 @@ impl Slot {
     /// What is queued and not yet taken.
     pub(super) fn take(&self, items_max: usize, bytes_max: usize) -> Option<Taken> {
         let mut owned = self.owned.lock();
-        if owned.here { owned.shard.take(items_max, bytes_max) } else { None }
+        if owned.here {
+            owned.shard.take(items_max, bytes_max)
+        } else {
+            None
+        }
     }
 
     pub(super) fn committed(&self, shell: &Arc<Shell>, through: u64) {
-        self.step(shell, |owned, now, out| owned.shard.committed(through, now, out));
+        self.step(shell, |owned, now, out| {
+            owned.shard.committed(through, now, out)
+        });
     }
 
     pub(super) fn rolled_back(&self) {
@@ -116,7 +146,9 @@ impl Slot {
     }
 
     pub(super) fn refused(&self, shell: &Arc<Shell>, number: u64) {
-        self.step(shell, |owned, now, out| owned.shard.refused(number, now, out));
+        self.step(shell, |owned, now, out| {
+            owned.shard.refused(number, now, out)
+        });
     }
 
     /// Drops everything in memory: whoever waits is told to come again.
@@ -132,7 +164,12 @@ impl Slot {
     /// Takes the shard again under a higher epoch, which waits out or fences any stray commit, and begins from what is stored.
     pub(super) async fn retake(&self, shell: &Arc<Shell>) -> Result<(), Failure> {
         let epoch = shell.store.take_over(self.id, &shell.owner).await?;
-        let shard = Shard::new(self.id, epoch, shell.shard.clone(), Box::new(Random(StdRng::from_os_rng())));
+        let shard = Shard::new(
+            self.id,
+            epoch,
+            shell.shard.clone(),
+            Box::new(Random(StdRng::from_os_rng())),
+        );
         let mut owned = self.owned.lock();
         owned.shard = shard;
         owned.epoch = epoch;
@@ -145,10 +182,18 @@ impl Slot {
     /// Is told when durable transitions of a run become visible.
     pub(super) fn watch(&self, run: RunId) -> Watch<'_> {
         let moved = Arc::clone(self.watched.lock().entry(run).or_default());
-        Watch { slot: self, run, moved }
+        Watch {
+            slot: self,
+            run,
+            moved,
+        }
     }
 
-    fn step(&self, shell: &Arc<Shell>, input: impl FnOnce(&mut Owned, Time, &mut Vec<Output<Workflow>>)) {
+    fn step(
+        &self,
+        shell: &Arc<Shell>,
+        input: impl FnOnce(&mut Owned, Time, &mut Vec<Output<Workflow>>),
+    ) {
         let now = shell.clock.now();
         let mut out = Vec::new();
         let errands = {
@@ -184,7 +229,7 @@ impl Slot {
         let store = Arc::clone(&shell.store);
         let shard = self.id;
         let (number, read) = super::events::load(store, shard, load);
-        at_once_or_later(shell, read, move |shell, loaded| {
+        at_once_or_later(shell, read, move |shell, loaded, _| {
             let slot = &shell.slots[shard.0 as usize];
             slot.step(shell, |owned, now, out| {
                 if owned.here {
@@ -196,27 +241,34 @@ impl Slot {
 
     /// Gives what is owed to matching, one batch at a time and in order.
     fn offer(&self, shell: &Arc<Shell>) {
-        let Some(matching) = shell.matching.get() else { return };
+        let Some(matching) = shell.matching.get() else {
+            return;
+        };
         loop {
             let batch = {
                 let mut owned = self.owned.lock();
                 if owned.offering {
                     return;
                 }
-                let Some(batch) = owned.offers.pop_front() else { return };
+                let Some(batch) = owned.offers.pop_front() else {
+                    return;
+                };
                 owned.offering = true;
                 batch
             };
             let offered = offers::offer(Arc::clone(&matching.0), self.id, batch);
             let shard = self.id;
-            let ready = at_once_or_later(shell, offered, move |shell, unavailable| {
+            let at_once = at_once_or_later(shell, offered, move |shell, unavailable, at_once| {
                 let slot = &shell.slots[shard.0 as usize];
                 slot.owned.lock().offering = false;
                 for (key, run) in unavailable {
                     drop(shell.put(key, Some(run), None, Question::StickyWorkerUnavailable));
                 }
+                if !at_once {
+                    slot.offer(shell);
+                }
             });
-            if !ready {
+            if !at_once {
                 return;
             }
         }
@@ -225,7 +277,14 @@ impl Slot {
 
 impl Owned {
     fn sort(&mut self, out: Vec<Output<Workflow>>) -> Errands {
-        let mut errands = Errands { next_tick: if self.here { self.shard.next_tick() } else { None }, ..Errands::default() };
+        let mut errands = Errands {
+            next_tick: if self.here {
+                self.shard.next_tick()
+            } else {
+                None
+            },
+            ..Errands::default()
+        };
         for output in out {
             match output {
                 Output::Answer(ticket, released) => {
@@ -235,7 +294,11 @@ impl Owned {
                 }
                 Output::Dirty => errands.dirty = true,
                 Output::Offer { offered, withdrawn } => {
-                    self.offers.push_back(offers::Batch { epoch: self.epoch, offered, withdrawn });
+                    self.offers.push_back(offers::Batch {
+                        epoch: self.epoch,
+                        offered,
+                        withdrawn,
+                    });
                     errands.offers = true;
                 }
                 Output::Load(load) => errands.loads.push(load),
@@ -250,16 +313,20 @@ impl Owned {
     }
 }
 
-/// Polls a future once. If it is ready its result is used here and now (true), otherwise in a task of its own, later (false).
+/// Polls a future once. If it is ready its result is used here and now (true), otherwise in a task of its own, later (false);
+/// `then` is told which.
 fn at_once_or_later<T: Send + 'static>(
     shell: &Arc<Shell>,
     future: impl Future<Output = T> + Send + 'static,
-    then: impl FnOnce(&Arc<Shell>, T) + Send + 'static,
+    then: impl FnOnce(&Arc<Shell>, T, bool) + Send + 'static,
 ) -> bool {
     let mut future: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
         Poll::Ready(value) => {
-            then(shell, value);
+            then(shell, value, true);
             true
         }
         Poll::Pending => {
@@ -267,7 +334,7 @@ fn at_once_or_later<T: Send + 'static>(
             let runtime = shell.runtime.clone();
             runtime.spawn(async move {
                 let value = future.await;
-                then(&shell, value);
+                then(&shell, value, false);
             });
             false
         }
@@ -285,7 +352,10 @@ impl Drop for Watch<'_> {
     fn drop(&mut self) {
         let mut watched = self.slot.watched.lock();
         // The map and this guard: nobody else is interested.
-        if watched.get(&self.run).is_some_and(|moved| Arc::strong_count(moved) <= 2) {
+        if watched
+            .get(&self.run)
+            .is_some_and(|moved| Arc::strong_count(moved) <= 2)
+        {
             watched.remove(&self.run);
         }
     }
@@ -300,4 +370,3 @@ impl Entropy for Random {
         rand::Rng::random(&mut self.0)
     }
 }
-

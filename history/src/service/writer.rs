@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::Shell;
 use crate::id::ShardId;
-use crate::log::{Failure, ShardBatch, Store};
+use crate::log::{Failure, ShardBatch};
 use crate::shard::Taken;
 
 /// The most that one commit carries.
@@ -83,7 +83,14 @@ pub(super) fn spawn_all(shell: &Arc<Shell>) {
         let shell = Arc::clone(shell);
         std::thread::Builder::new()
             .name(format!("writer-{writer}"))
-            .spawn(move || Writer { shell, number: writer, retry: RETRY_MIN }.run())
+            .spawn(move || {
+                Writer {
+                    shell,
+                    number: writer,
+                    retry: RETRY_MIN,
+                }
+                .run()
+            })
             .expect("the operating system gives the few threads that a server starts with");
     }
 }
@@ -128,8 +135,10 @@ impl Writer {
     }
 
     fn commit(&mut self, taken: Vec<Taken>) {
-        let (batches, through): (Vec<ShardBatch>, Vec<u64>) =
-            taken.into_iter().map(|taken| (taken.batch, taken.through)).unzip();
+        let (batches, through): (Vec<ShardBatch>, Vec<u64>) = taken
+            .into_iter()
+            .map(|taken| (taken.batch, taken.through))
+            .unzip();
         let items: usize = batches.iter().map(|batch| batch.items.len()).sum();
         metrics::counter!("cairn_commits").increment(1);
         metrics::counter!("cairn_commit_items").increment(items as u64);
@@ -169,7 +178,11 @@ impl Writer {
         let slot = &self.shell.slots[batch.shard.0 as usize];
         let first = through + 1 - batch.items.len() as u64;
         for (number, item) in (first..).zip(batch.items) {
-            let single = ShardBatch { shard: batch.shard, epoch: batch.epoch, items: vec![item] };
+            let single = ShardBatch {
+                shard: batch.shard,
+                epoch: batch.epoch,
+                items: vec![item],
+            };
             match self.store(std::slice::from_ref(&single)) {
                 Ok(committed) if committed.lost.is_empty() => slot.committed(&self.shell, number),
                 Ok(_) => return self.lose(batch.shard, "its epoch has passed"),
@@ -180,14 +193,18 @@ impl Writer {
                     return self.again([batch.shard]);
                 }
                 Err(Failure::RolledBack(_)) => return self.again([batch.shard]),
-                Err(Failure::Unknown(_)) => return self.lose(batch.shard, "the outcome of a commit is unknown"),
+                Err(Failure::Unknown(_)) => {
+                    return self.lose(batch.shard, "the outcome of a commit is unknown");
+                }
                 Err(Failure::Sync(cause)) => sync_failed(&cause),
             }
         }
     }
 
     fn store(&self, batches: &[ShardBatch]) -> Result<crate::log::Committed, Failure> {
-        self.shell.runtime.block_on(self.shell.store.commit(self.number, batches))
+        self.shell
+            .runtime
+            .block_on(self.shell.store.commit(self.number, batches))
     }
 
     /// Nothing was written: the same items are taken again after a while.

@@ -11,7 +11,8 @@ use tonic::Status;
 
 use super::{wire, workflow_task};
 use crate::execution::{
-    ActivityToken, Answer, CancelActivity, CompleteActivity, FailActivity, HeartbeatActivity, Question,
+    ActivityToken, Answer, CancelActivity, CompleteActivity, FailActivity, HeartbeatActivity,
+    Question,
 };
 use crate::id::{Key, RunId};
 use crate::service::{Reply, Shell, events};
@@ -21,8 +22,14 @@ pub(super) async fn started(
     request: history::RecordTaskStartedRequest,
 ) -> Result<public::PollActivityTaskQueueResponse, Status> {
     let (key, run, start) = workflow_task::start_task(request)?;
-    let reply = shell.ask(key.clone(), run, None, Question::StartActivity(start)).await?;
-    let Reply { answer: Answer::ActivityStarted(mut task, attempt), events } = reply else {
+    let reply = shell
+        .ask(key.clone(), run, None, Question::StartActivity(start))
+        .await?;
+    let Reply {
+        answer: Answer::ActivityStarted(mut task, attempt),
+        events,
+    } = reply
+    else {
         return Err(wire::unexpected(&reply));
     };
     if let Some(slice) = events {
@@ -32,7 +39,9 @@ pub(super) async fn started(
             _ => None,
         });
         let Some(scheduled) = scheduled else {
-            return Err(Status::data_loss("the scheduled event of an activity is missing"));
+            return Err(Status::data_loss(
+                "the scheduled event of an activity is missing",
+            ));
         };
         task.input = scheduled.input;
         task.header = scheduled.header;
@@ -46,10 +55,17 @@ pub(super) fn with_token(
     mut task: public::PollActivityTaskQueueResponse,
     attempt: &ActivityToken,
 ) -> Result<public::PollActivityTaskQueueResponse, Status> {
-    let ActivityToken::Attempt { scheduled_event_id, attempt } = *attempt else {
+    let ActivityToken::Attempt {
+        scheduled_event_id,
+        attempt,
+    } = *attempt
+    else {
         return Err(Status::internal("an activity started without an attempt"));
     };
-    let run: Option<RunId> = task.workflow_execution.as_ref().and_then(|execution| execution.run_id.parse().ok());
+    let run: Option<RunId> = task
+        .workflow_execution
+        .as_ref()
+        .and_then(|execution| execution.run_id.parse().ok());
     task.task_token = token::Task {
         namespace_id: key.namespace.0.to_vec(),
         workflow_id: key.workflow_id.clone(),
@@ -68,7 +84,10 @@ fn meant(token: &token::Task) -> ActivityToken {
     if token.scheduled_event_id == 0 {
         ActivityToken::Id(token.activity_id.clone())
     } else {
-        ActivityToken::Attempt { scheduled_event_id: token.scheduled_event_id, attempt: token.attempt }
+        ActivityToken::Attempt {
+            scheduled_event_id: token.scheduled_event_id,
+            attempt: token.attempt,
+        }
     }
 }
 
@@ -79,13 +98,24 @@ pub(super) async fn heartbeat(
     let history::RecordActivityTaskHeartbeatRequest { token, request } = request;
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
-    let public::RecordActivityTaskHeartbeatRequest { details, identity, .. } = wire::required(request, "Request")?;
+    let public::RecordActivityTaskHeartbeatRequest {
+        details, identity, ..
+    } = wire::required(request, "Request")?;
     let question = Question::Heartbeat(meant(&token), HeartbeatActivity { details, identity });
     let reply = shell.ask(key, run, None, question).await?;
-    let Answer::Heartbeat { cancel_requested, paused, reset } = reply.answer else {
+    let Answer::Heartbeat {
+        cancel_requested,
+        paused,
+        reset,
+    } = reply.answer
+    else {
         return Err(wire::unexpected(&reply));
     };
-    Ok(public::RecordActivityTaskHeartbeatResponse { cancel_requested, activity_paused: paused, activity_reset: reset })
+    Ok(public::RecordActivityTaskHeartbeatResponse {
+        cancel_requested,
+        activity_paused: paused,
+        activity_reset: reset,
+    })
 }
 
 pub(super) async fn completed(
@@ -95,7 +125,9 @@ pub(super) async fn completed(
     let history::RespondActivityTaskCompletedRequest { token, request } = request;
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
-    let public::RespondActivityTaskCompletedRequest { result, identity, .. } = wire::required(request, "Request")?;
+    let public::RespondActivityTaskCompletedRequest {
+        result, identity, ..
+    } = wire::required(request, "Request")?;
     let question = Question::CompleteActivity(meant(&token), CompleteActivity { result, identity });
     shell.ask(key, run, None, question).await?;
     Ok(public::RespondActivityTaskCompletedResponse {})
@@ -108,10 +140,25 @@ pub(super) async fn failed(
     let history::RespondActivityTaskFailedRequest { token, request } = request;
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
-    let public::RespondActivityTaskFailedRequest { failure, identity, last_heartbeat_details, .. } =
-        wire::required(request, "Request")?;
-    let fail = FailActivity { failure: failure.unwrap_or_default(), last_heartbeat_details, identity };
-    let reply = shell.ask(key, run, None, Question::FailActivity(meant(&token), Box::new(fail))).await?;
+    let public::RespondActivityTaskFailedRequest {
+        failure,
+        identity,
+        last_heartbeat_details,
+        ..
+    } = wire::required(request, "Request")?;
+    let fail = FailActivity {
+        failure: failure.unwrap_or_default(),
+        last_heartbeat_details,
+        identity,
+    };
+    let reply = shell
+        .ask(
+            key,
+            run,
+            None,
+            Question::FailActivity(meant(&token), Box::new(fail)),
+        )
+        .await?;
     let failures = match reply.answer {
         Answer::Failures(failures) => failures,
         _ => Vec::new(),
@@ -126,7 +173,9 @@ pub(super) async fn canceled(
     let history::RespondActivityTaskCanceledRequest { token, request } = request;
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
-    let public::RespondActivityTaskCanceledRequest { details, identity, .. } = wire::required(request, "Request")?;
+    let public::RespondActivityTaskCanceledRequest {
+        details, identity, ..
+    } = wire::required(request, "Request")?;
     let question = Question::CancelActivity(meant(&token), CancelActivity { details, identity });
     shell.ask(key, run, None, question).await?;
     Ok(public::RespondActivityTaskCanceledResponse {})

@@ -14,7 +14,10 @@ pub(super) async fn signal(
     shell: &Arc<Shell>,
     request: history::SignalWorkflowExecutionRequest,
 ) -> Result<public::SignalWorkflowExecutionResponse, Status> {
-    let history::SignalWorkflowExecutionRequest { namespace_id, request } = request;
+    let history::SignalWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
     let public::SignalWorkflowExecutionRequest {
         workflow_execution,
         signal_name,
@@ -26,7 +29,14 @@ pub(super) async fn signal(
         ..
     } = wire::required(request, "Request")?;
     let (key, run) = wire::target(&namespace_id, workflow_execution)?;
-    let signal = Signal { name: signal_name, input, header, identity, request_id, links };
+    let signal = Signal {
+        name: signal_name,
+        input,
+        header,
+        identity,
+        request_id,
+        links,
+    };
     shell.ask(key, run, None, Question::Signal(signal)).await?;
     Ok(public::SignalWorkflowExecutionResponse { link: None })
 }
@@ -35,7 +45,10 @@ pub(super) async fn request_cancel(
     shell: &Arc<Shell>,
     request: history::RequestCancelWorkflowExecutionRequest,
 ) -> Result<public::RequestCancelWorkflowExecutionResponse, Status> {
-    let history::RequestCancelWorkflowExecutionRequest { namespace_id, request } = request;
+    let history::RequestCancelWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
     let public::RequestCancelWorkflowExecutionRequest {
         workflow_execution,
         identity,
@@ -48,8 +61,16 @@ pub(super) async fn request_cancel(
     let (key, run) = wire::target(&namespace_id, workflow_execution)?;
     let first_run = wire::run(&first_execution_run_id)?;
     let run = if first_run.is_some() { None } else { run }; // the chain decides, not the run
-    let cancel = RequestCancel { reason, identity, request_id, links, first_run };
-    shell.ask(key, run, None, Question::RequestCancel(cancel)).await?;
+    let cancel = RequestCancel {
+        reason,
+        identity,
+        request_id,
+        links,
+        first_run,
+    };
+    shell
+        .ask(key, run, None, Question::RequestCancel(cancel))
+        .await?;
     Ok(public::RequestCancelWorkflowExecutionResponse {})
 }
 
@@ -57,7 +78,10 @@ pub(super) async fn terminate(
     shell: &Arc<Shell>,
     request: history::TerminateWorkflowExecutionRequest,
 ) -> Result<public::TerminateWorkflowExecutionResponse, Status> {
-    let history::TerminateWorkflowExecutionRequest { namespace_id, request } = request;
+    let history::TerminateWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
     let public::TerminateWorkflowExecutionRequest {
         workflow_execution,
         reason,
@@ -70,8 +94,16 @@ pub(super) async fn terminate(
     let (key, run) = wire::target(&namespace_id, workflow_execution)?;
     let first_run = wire::run(&first_execution_run_id)?;
     let run = if first_run.is_some() { None } else { run };
-    let terminate = Terminate { reason, details, identity, links, first_run };
-    shell.ask(key, run, None, Question::Terminate(terminate)).await?;
+    let terminate = Terminate {
+        reason,
+        details,
+        identity,
+        links,
+        first_run,
+    };
+    shell
+        .ask(key, run, None, Question::Terminate(terminate))
+        .await?;
     Ok(public::TerminateWorkflowExecutionResponse {})
 }
 
@@ -79,7 +111,10 @@ pub(super) async fn reset_sticky(
     shell: &Arc<Shell>,
     request: history::ResetStickyTaskQueueRequest,
 ) -> Result<public::ResetStickyTaskQueueResponse, Status> {
-    let history::ResetStickyTaskQueueRequest { namespace_id, request } = request;
+    let history::ResetStickyTaskQueueRequest {
+        namespace_id,
+        request,
+    } = request;
     let request = wire::required(request, "Request")?;
     let (key, run) = wire::target(&namespace_id, request.execution)?;
     let reply = shell.ask(key, run, None, Question::ResetSticky).await?;
@@ -88,4 +123,3 @@ pub(super) async fn reset_sticky(
         _ => Err(wire::unexpected(&reply)),
     }
 }
-

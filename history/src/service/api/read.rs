@@ -24,7 +24,10 @@ pub(super) async fn describe(
     shell: &Arc<Shell>,
     request: history::DescribeWorkflowExecutionRequest,
 ) -> Result<public::DescribeWorkflowExecutionResponse, Status> {
-    let history::DescribeWorkflowExecutionRequest { namespace_id, request } = request;
+    let history::DescribeWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
     let request = wire::required(request, "Request")?;
     let (key, run) = wire::target(&namespace_id, request.execution)?;
     let reply = shell.ask(key, run, None, Question::Describe).await?;
@@ -38,7 +41,11 @@ pub(super) async fn history(
     shell: &Arc<Shell>,
     request: history::GetWorkflowExecutionHistoryRequest,
 ) -> Result<public::GetWorkflowExecutionHistoryResponse, Status> {
-    let history::GetWorkflowExecutionHistoryRequest { namespace_id, request, deadline } = request;
+    let history::GetWorkflowExecutionHistoryRequest {
+        namespace_id,
+        request,
+        deadline,
+    } = request;
     let public::GetWorkflowExecutionHistoryRequest {
         execution,
         next_page_token,
@@ -48,14 +55,25 @@ pub(super) async fn history(
     } = wire::required(request, "Request")?;
     let closing_only = history_event_filter_type == i32::from(HistoryEventFilterType::CloseEvent);
     let reader = Reader::new(&namespace_id, execution, &next_page_token, false)?;
-    let end = if next_page_token.is_empty() { 0 } else { reader.end };
+    let end = if next_page_token.is_empty() {
+        0
+    } else {
+        reader.end
+    };
     let longest = shell.clock.now().after(LONG_POLL);
     let until = wire::time(deadline).map_or(longest, |deadline| deadline.min(longest));
-    let position =
-        if wait_new_event { reader.wait(shell, closing_only, until).await? } else { reader.position(shell).await? };
+    let position = if wait_new_event {
+        reader.wait(shell, closing_only, until).await?
+    } else {
+        reader.position(shell).await?
+    };
     let mut answer = public::GetWorkflowExecutionHistoryResponse::default();
     if closing_only {
-        let events = if position.open { Vec::new() } else { closing(shell, &position).await? };
+        let events = if position.open {
+            Vec::new()
+        } else {
+            closing(shell, &position).await?
+        };
         if position.open && wait_new_event {
             answer.next_page_token = reader.token(position.run, reader.next, 0);
         }
@@ -81,17 +99,31 @@ pub(super) async fn history_reverse(
     shell: &Arc<Shell>,
     request: history::GetWorkflowExecutionHistoryReverseRequest,
 ) -> Result<public::GetWorkflowExecutionHistoryReverseResponse, Status> {
-    let history::GetWorkflowExecutionHistoryReverseRequest { namespace_id, request } = request;
-    let public::GetWorkflowExecutionHistoryReverseRequest { execution, next_page_token, maximum_page_size, .. } =
-        wire::required(request, "Request")?;
+    let history::GetWorkflowExecutionHistoryReverseRequest {
+        namespace_id,
+        request,
+    } = request;
+    let public::GetWorkflowExecutionHistoryReverseRequest {
+        execution,
+        next_page_token,
+        maximum_page_size,
+        ..
+    } = wire::required(request, "Request")?;
     let reader = Reader::new(&namespace_id, execution, &next_page_token, true)?;
     let position = reader.position(shell).await?;
-    let below = if next_page_token.is_empty() { position.next_event_id } else { reader.next };
+    let below = if next_page_token.is_empty() {
+        position.next_event_id
+    } else {
+        reader.next
+    };
     let limit = page_size(maximum_page_size);
     let read = events::stored_reverse(&*shell.store, position.run, below, limit).await;
     let (events, rest) = read.map_err(events::unreadable)?;
     let next_page_token = rest.map_or_else(Vec::new, |next| reader.token(position.run, next, 0));
-    Ok(public::GetWorkflowExecutionHistoryReverseResponse { history: Some(History { events }), next_page_token })
+    Ok(public::GetWorkflowExecutionHistoryReverseResponse {
+        history: Some(History { events }),
+        next_page_token,
+    })
 }
 
 fn page_size(asked: i32) -> usize {
@@ -103,7 +135,9 @@ fn page_size(asked: i32) -> usize {
 
 async fn closing(shell: &Arc<Shell>, position: &Position) -> Result<Vec<HistoryEvent>, Status> {
     let last = position.next_event_id - 1..position.next_event_id;
-    let (events, _) = events::stored(&*shell.store, position.run, last).await.map_err(events::unreadable)?;
+    let (events, _) = events::stored(&*shell.store, position.run, last)
+        .await
+        .map_err(events::unreadable)?;
     Ok(events)
 }
 
@@ -125,7 +159,13 @@ impl Reader {
     ) -> Result<Self, Status> {
         let (key, run) = wire::target(namespace_id, execution)?;
         if page.is_empty() {
-            return Ok(Self { key, run, next: 1, end: 0, reverse });
+            return Ok(Self {
+                key,
+                run,
+                next: 1,
+                end: 0,
+                reverse,
+            });
         }
         let bad = || Status::invalid_argument("Invalid NextPageToken.");
         let page = token::HistoryPage::decode(page).map_err(|_| bad())?;
@@ -135,13 +175,23 @@ impl Reader {
             return Err(bad());
         }
         if run.is_some() && run != token_run {
-            return Err(Status::invalid_argument("RunId in the request does not match the NextPageToken."));
+            return Err(Status::invalid_argument(
+                "RunId in the request does not match the NextPageToken.",
+            ));
         }
-        Ok(Self { key, run: token_run, next: page.next_event_id, end: page.end_event_id, reverse })
+        Ok(Self {
+            key,
+            run: token_run,
+            next: page.next_event_id,
+            end: page.end_event_id,
+            reverse,
+        })
     }
 
     async fn position(&self, shell: &Arc<Shell>) -> Result<Position, Status> {
-        let reply = shell.ask(self.key.clone(), self.run, None, Question::Position).await?;
+        let reply = shell
+            .ask(self.key.clone(), self.run, None, Question::Position)
+            .await?;
         match reply.answer {
             Answer::Position(position) => Ok(position),
             _ => Err(wire::unexpected(&reply)),
@@ -149,7 +199,12 @@ impl Reader {
     }
 
     /// The position once there is something new (or, for readers of the close event, the run has closed), or at `until`.
-    async fn wait(&self, shell: &Arc<Shell>, closing_only: bool, until: Time) -> Result<Position, Status> {
+    async fn wait(
+        &self,
+        shell: &Arc<Shell>,
+        closing_only: bool,
+        until: Time,
+    ) -> Result<Position, Status> {
         let run = match self.run {
             Some(run) => run,
             None => self.position(shell).await?.run,
@@ -174,7 +229,13 @@ impl Reader {
     }
 
     async fn same(&self, shell: &Arc<Shell>, run: RunId) -> Result<Position, Status> {
-        Self { key: self.key.clone(), run: Some(run), ..*self }.position(shell).await
+        Self {
+            key: self.key.clone(),
+            run: Some(run),
+            ..*self
+        }
+        .position(shell)
+        .await
     }
 
     fn token(&self, run: RunId, next_event_id: i64, end_event_id: i64) -> Vec<u8> {

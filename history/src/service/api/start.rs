@@ -16,19 +16,47 @@ pub(super) async fn start(
     shell: &Arc<Shell>,
     request: history::StartWorkflowExecutionRequest,
 ) -> Result<public::StartWorkflowExecutionResponse, Status> {
-    let history::StartWorkflowExecutionRequest { namespace_id, request, retention } = request;
+    let history::StartWorkflowExecutionRequest {
+        namespace_id,
+        request,
+        retention,
+    } = request;
     let request = wire::required(request, "Request")?;
     let namespace = request.namespace.clone();
-    let key = Key { namespace: wire::namespace(&namespace_id)?, workflow_id: request.workflow_id.clone() };
-    let start = Start { retention: wire::duration(retention), ..destructure(request) };
+    let key = Key {
+        namespace: wire::namespace(&namespace_id)?,
+        workflow_id: request.workflow_id.clone(),
+    };
+    let start = Start {
+        retention: wire::duration(retention),
+        ..destructure(request)
+    };
     let reply = ask(shell, key.clone(), start).await?;
-    let Reply { answer: Answer::Started(started), events } = reply else { return Err(wire::unexpected(&reply)) };
-    let Started { run, first_run, started, status, eager_task } = started;
+    let Reply {
+        answer: Answer::Started(started),
+        events,
+    } = reply
+    else {
+        return Err(wire::unexpected(&reply));
+    };
+    let Started {
+        run,
+        first_run,
+        started,
+        status,
+        eager_task,
+    } = started;
     let eager_workflow_task = match eager_task {
         Some(task) => Some(workflow_task::response(shell, &key, *task, events).await?),
         None => None,
     };
-    let link = wire::event_link(&namespace, &key.workflow_id, run, 1, EventType::WorkflowExecutionStarted);
+    let link = wire::event_link(
+        &namespace,
+        &key.workflow_id,
+        run,
+        1,
+        EventType::WorkflowExecutionStarted,
+    );
     Ok(public::StartWorkflowExecutionResponse {
         run_id: run.to_string(),
         first_execution_run_id: first_run.to_string(),
@@ -43,12 +71,32 @@ pub(super) async fn signal_with_start(
     shell: &Arc<Shell>,
     request: history::SignalWithStartWorkflowExecutionRequest,
 ) -> Result<public::SignalWithStartWorkflowExecutionResponse, Status> {
-    let history::SignalWithStartWorkflowExecutionRequest { namespace_id, request, retention } = request;
+    let history::SignalWithStartWorkflowExecutionRequest {
+        namespace_id,
+        request,
+        retention,
+    } = request;
     let request = wire::required(request, "Request")?;
-    let key = Key { namespace: wire::namespace(&namespace_id)?, workflow_id: request.workflow_id.clone() };
-    let start = Start { retention: wire::duration(retention), ..destructure_with_signal(request) };
+    let key = Key {
+        namespace: wire::namespace(&namespace_id)?,
+        workflow_id: request.workflow_id.clone(),
+    };
+    let start = Start {
+        retention: wire::duration(retention),
+        ..destructure_with_signal(request)
+    };
     let reply = ask(shell, key, start).await?;
-    let Reply { answer: Answer::Started(Started { run, first_run, started, .. }), .. } = reply else {
+    let Reply {
+        answer:
+            Answer::Started(Started {
+                run,
+                first_run,
+                started,
+                ..
+            }),
+        ..
+    } = reply
+    else {
         return Err(wire::unexpected(&reply));
     };
     Ok(public::SignalWithStartWorkflowExecutionResponse {
@@ -61,7 +109,9 @@ pub(super) async fn signal_with_start(
 
 async fn ask(shell: &Arc<Shell>, key: Key, start: Start) -> Result<Reply, Status> {
     let request_id = Some(start.request_id.clone());
-    shell.ask(key, None, request_id, Question::Start(Box::new(start))).await
+    shell
+        .ask(key, None, request_id, Question::Start(Box::new(start)))
+        .await
 }
 
 fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {

@@ -18,7 +18,9 @@ pub(super) fn required<T>(field: Option<T>, name: &'static str) -> Result<T, Sta
 }
 
 pub(super) fn namespace(id: &[u8]) -> Result<NamespaceId, Status> {
-    id.try_into().map(NamespaceId).map_err(|_| Status::invalid_argument("namespace id is not a UUID"))
+    id.try_into()
+        .map(NamespaceId)
+        .map_err(|_| Status::invalid_argument("namespace id is not a UUID"))
 }
 
 /// The run id of a request; empty means the current run.
@@ -26,25 +28,44 @@ pub(super) fn run(id: &str) -> Result<Option<RunId>, Status> {
     if id.is_empty() {
         return Ok(None);
     }
-    id.parse().map(Some).map_err(|_| Status::invalid_argument("Invalid RunId."))
+    id.parse()
+        .map(Some)
+        .map_err(|_| Status::invalid_argument("Invalid RunId."))
 }
 
 pub(super) fn run_bytes(id: &[u8]) -> Result<Option<RunId>, Status> {
     if id.is_empty() {
         return Ok(None);
     }
-    id.try_into().map(|id| Some(RunId(id))).map_err(|_| Status::invalid_argument("Invalid RunId."))
+    id.try_into()
+        .map(|id| Some(RunId(id)))
+        .map_err(|_| Status::invalid_argument("Invalid RunId."))
 }
 
 /// Which run an execution names.
-pub(super) fn target(namespace_id: &[u8], execution: Option<WorkflowExecution>) -> Result<(Key, Option<RunId>), Status> {
-    let WorkflowExecution { workflow_id, run_id } = required(execution, "Execution")?;
+pub(super) fn target(
+    namespace_id: &[u8],
+    execution: Option<WorkflowExecution>,
+) -> Result<(Key, Option<RunId>), Status> {
+    let WorkflowExecution {
+        workflow_id,
+        run_id,
+    } = required(execution, "Execution")?;
     let run = run(&run_id)?;
-    Ok((Key { namespace: namespace(namespace_id)?, workflow_id }, run))
+    Ok((
+        Key {
+            namespace: namespace(namespace_id)?,
+            workflow_id,
+        },
+        run,
+    ))
 }
 
 pub(super) fn token_target(token: &token::Task) -> Result<(Key, Option<RunId>), Status> {
-    let key = Key { namespace: namespace(&token.namespace_id)?, workflow_id: token.workflow_id.clone() };
+    let key = Key {
+        namespace: namespace(&token.namespace_id)?,
+        workflow_id: token.workflow_id.clone(),
+    };
     Ok((key, run_bytes(&token.run_id)?))
 }
 
@@ -59,13 +80,21 @@ pub(super) fn workflow_task_token(token: &token::Task) -> WorkflowTaskToken {
 
 /// A duration that the frontend has checked; what is not there is zero.
 pub(super) fn duration(field: Option<prost_types::Duration>) -> Duration {
-    let Some(prost_types::Duration { seconds, nanos }) = field else { return Duration::ZERO };
+    let Some(prost_types::Duration { seconds, nanos }) = field else {
+        return Duration::ZERO;
+    };
     let seconds = u64::try_from(seconds).unwrap_or(0);
     Duration::new(seconds, u32::try_from(nanos).unwrap_or(0).min(999_999_999))
 }
 
 pub(super) fn time(field: Option<prost_types::Timestamp>) -> Option<Time> {
-    field.map(|at| Time(at.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(at.nanos))))
+    field.map(|at| {
+        Time(
+            at.seconds
+                .saturating_mul(1_000_000_000)
+                .saturating_add(i64::from(at.nanos)),
+        )
+    })
 }
 
 pub(super) fn task_token(key: &Key, run: RunId, task: WorkflowTaskToken) -> Vec<u8> {
@@ -83,8 +112,17 @@ pub(super) fn task_token(key: &Key, run: RunId, task: WorkflowTaskToken) -> Vec<
 }
 
 /// A link to an event of a run, as answers carry it.
-pub(super) fn event_link(namespace: &str, workflow_id: &str, run: RunId, event_id: i64, event_type: EventType) -> Link {
-    let reference = link::workflow_event::EventReference { event_id, event_type: event_type.into() };
+pub(super) fn event_link(
+    namespace: &str,
+    workflow_id: &str,
+    run: RunId,
+    event_id: i64,
+    event_type: EventType,
+) -> Link {
+    let reference = link::workflow_event::EventReference {
+        event_id,
+        event_type: event_type.into(),
+    };
     Link {
         variant: Some(link::Variant::WorkflowEvent(link::WorkflowEvent {
             namespace: namespace.to_owned(),

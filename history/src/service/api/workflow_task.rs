@@ -12,7 +12,9 @@ use tonic::Status;
 
 use super::{activity, wire};
 use crate::execution::command::Command;
-use crate::execution::{Answer, CompleteWorkflowTask, FailWorkflowTask, Question, StartTask, TaskStarted};
+use crate::execution::{
+    Answer, CompleteWorkflowTask, FailWorkflowTask, Question, StartTask, TaskStarted,
+};
 use crate::id::{Key, RunId};
 use crate::service::{Reply, Shell, events};
 use crate::shard::Slice;
@@ -22,8 +24,14 @@ pub(super) async fn started(
     request: history::RecordTaskStartedRequest,
 ) -> Result<public::PollWorkflowTaskQueueResponse, Status> {
     let (key, run, start) = start_task(request)?;
-    let reply = shell.ask(key.clone(), run, None, Question::StartWorkflowTask(start)).await?;
-    let Reply { answer: Answer::WorkflowTaskStarted(task), events } = reply else {
+    let reply = shell
+        .ask(key.clone(), run, None, Question::StartWorkflowTask(start))
+        .await?;
+    let Reply {
+        answer: Answer::WorkflowTaskStarted(task),
+        events,
+    } = reply
+    else {
         return Err(wire::unexpected(&reply));
     };
     response(shell, &key, *task, events).await
@@ -42,10 +50,20 @@ pub(super) fn start_task(
         identity,
         task_queue,
     } = request;
-    let key = Key { namespace: wire::namespace(&namespace_id)?, workflow_id };
+    let key = Key {
+        namespace: wire::namespace(&namespace_id)?,
+        workflow_id,
+    };
     let queue = task_queue.unwrap_or_default();
     let sticky = queue.kind() == TaskQueueKind::Sticky;
-    let start = StartTask { scheduled_event_id, attempt, request_id, identity, queue: queue.name, sticky };
+    let start = StartTask {
+        scheduled_event_id,
+        attempt,
+        request_id,
+        identity,
+        queue: queue.name,
+        sticky,
+    };
     Ok((key, wire::run_bytes(&run_id)?, start))
 }
 
@@ -56,7 +74,12 @@ pub(super) async fn response(
     task: TaskStarted,
     slice: Option<Slice>,
 ) -> Result<public::PollWorkflowTaskQueueResponse, Status> {
-    let TaskStarted { run, mut response, token, suffix } = task;
+    let TaskStarted {
+        run,
+        mut response,
+        token,
+        suffix,
+    } = task;
     response.task_token = wire::task_token(key, run, token);
     let (mut read, rest) = match slice {
         Some(slice) => events::assemble(&*shell.store, slice).await?,
@@ -88,8 +111,19 @@ pub(super) async fn completed(
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
     let complete = destructure(&token, wire::required(request, "Request")?)?;
-    let reply = shell.ask(key.clone(), run, None, Question::CompleteWorkflowTask(Box::new(complete))).await?;
-    let Reply { answer: Answer::WorkflowTaskCompleted(completed), events } = reply else {
+    let reply = shell
+        .ask(
+            key.clone(),
+            run,
+            None,
+            Question::CompleteWorkflowTask(Box::new(complete)),
+        )
+        .await?;
+    let Reply {
+        answer: Answer::WorkflowTaskCompleted(completed),
+        events,
+    } = reply
+    else {
         return Err(wire::unexpected(&reply));
     };
     let workflow_task = match completed.workflow_task {
@@ -137,7 +171,10 @@ fn destructure(
         identity,
         commands: commands
             .into_iter()
-            .map(|command| Command::try_from(command).map_err(|unknown| Status::invalid_argument(unknown.to_string())))
+            .map(|command| {
+                Command::try_from(command)
+                    .map_err(|unknown| Status::invalid_argument(unknown.to_string()))
+            })
             .collect::<Result<_, _>>()?,
         sticky,
         return_new_workflow_task,
@@ -160,8 +197,14 @@ pub(super) async fn failed(
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
     #[expect(deprecated, reason = "older SDKs still send these fields")]
-    let public::RespondWorkflowTaskFailedRequest { cause, failure, identity, binary_checksum, worker_version, .. } =
-        wire::required(request, "Request")?;
+    let public::RespondWorkflowTaskFailedRequest {
+        cause,
+        failure,
+        identity,
+        binary_checksum,
+        worker_version,
+        ..
+    } = wire::required(request, "Request")?;
     let fail = FailWorkflowTask {
         token: wire::workflow_task_token(&token),
         cause,
@@ -170,6 +213,8 @@ pub(super) async fn failed(
         binary_checksum,
         worker_version,
     };
-    shell.ask(key, run, None, Question::FailWorkflowTask(Box::new(fail))).await?;
+    shell
+        .ask(key, run, None, Question::FailWorkflowTask(Box::new(fail)))
+        .await?;
     Ok(public::RespondWorkflowTaskFailedResponse {})
 }
