@@ -11,6 +11,9 @@ use bytes::Bytes;
 use crate::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue};
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod model;
 pub mod sqlite;
 pub mod visibility;
 

@@ -260,3 +260,6 @@ impl Store for Sqlite {
         self.checkpoints.finish();
     }
 }
+
+#[cfg(test)]
+mod tests;
