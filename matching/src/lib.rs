@@ -1,5 +1,9 @@
 //! Matching: who does the next task.
 //!
-//! Holds offers, not truth: what is lost here is offered again. Deliberately absent: any knowledge of workflows.
+//! Soft state: it holds offers, not truth; what is lost here is offered again. [`queue`] is the pure part, [`Matching`] the
+//! shell that keeps time and calls history. Deliberately absent: any knowledge of workflows, and anything that must last.
 
 pub mod queue;
+mod service;
+
+pub use service::{Clock, Matching};

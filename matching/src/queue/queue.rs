@@ -30,6 +30,8 @@ const BACKLOG_OLD: Duration = Duration::from_millis(200);
 const ADD_RATIO: f32 = 1.2;
 /// Suggestions to grow are at most so many per second and queue.
 const GROW_PER_SECOND: f64 = 10.0;
+/// How long people are shown that the limit held tasks back.
+const LIMITED_SHOWN: Duration = Duration::from_secs(30);
 
 /// Priorities are 1 (first) … 5 (last); nothing said means 3.
 const PRIORITIES: [u8; 5] = [1, 2, 3, 4, 5];
@@ -48,6 +50,8 @@ pub(super) struct Queue {
     arrivals: u64,
     pollers: Pollers,
     limit: Option<Limit>,
+    /// When the limit last held back a task for which a poll was waiting.
+    limited_at: Option<Time>,
     growth: Limit,
     rates: BTreeMap<u8, Rates>,
     used: Time,
@@ -101,6 +105,8 @@ pub struct Stats {
     pub backlog_age: Duration,
     pub added_per_second: f32,
     pub dispatched_per_second: f32,
+    /// The limit has held tasks back in the last 30 seconds.
+    pub limited: bool,
 }
 
 impl Queue {
@@ -116,6 +122,7 @@ impl Queue {
             arrivals: 0,
             pollers: Pollers::default(),
             limit: None,
+            limited_at: None,
             growth: Limit::new(GROW_PER_SECOND, now),
             rates: BTreeMap::new(),
             used: now,
@@ -343,6 +350,8 @@ impl Queue {
             total.added_per_second += stats.added_per_second;
             total.dispatched_per_second += stats.dispatched_per_second;
         }
+        let recent = |at: Time| now.since(at) <= LIMITED_SHOWN;
+        total.limited = self.limited_at.is_some_and(recent);
         let pollers = self.pollers.recent(now);
         Description {
             pollers: pollers.map(|(id, seen)| (id.clone(), seen.clone())).collect(),
@@ -359,6 +368,7 @@ impl Queue {
             backlog_age: self.offers.age(priority, now),
             added_per_second: rates.map_or(0.0, |rates| rates.added.rate(now)),
             dispatched_per_second: rates.map_or(0.0, |rates| rates.dispatched.rate(now)),
+            limited: false,
         }
     }
 
@@ -377,6 +387,7 @@ impl Queue {
                 return;
             };
             if self.limit.as_ref().is_some_and(|limit| !limit.is_ready(now)) {
+                self.limited_at = Some(now);
                 return;
             }
             let nth = wanted.filter(|nth| self.waiting.contains(nth)).unwrap_or(first);
