@@ -11,7 +11,19 @@ use bytes::Bytes;
 use crate::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue};
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod model;
+pub mod sqlite;
 pub mod visibility;
+
+mod net;
+mod open;
+
+pub use open::OpenError;
+
+/// A page of a history ends with the fragment that reaches this many bytes.
+const PAGE_BYTES: usize = 2 << 20;
 
 /// One committed transition of one run.
 #[derive(Clone, Debug, PartialEq)]
