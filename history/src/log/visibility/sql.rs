@@ -32,9 +32,6 @@ pub(in super::super) const COLUMNS: &str = "run, namespace, kind, workflow_id, n
      workflow_type, task_queue, start_time, execution_time, close_time, history_length, history_size_bytes, \
      state_transition_count, parent_workflow_id, parent_run, root_workflow_id, root_run, memo, search_attributes";
 
-/// Open runs sort as if they closed last. The same expression as in the index, or the index is of no use.
-const CLOSED: &str = "coalesce(close_time, 9223372036854775807)";
-
 /// A page of rows: open first, then by close time, start time and run, descending.
 pub(in super::super) fn list(
     dialect: Dialect,
@@ -47,9 +44,8 @@ pub(in super::super) fn list(
     text.push(COLUMNS);
     text.selection(query);
     if let Some(after) = after {
-        text.push(" AND (");
-        text.push(CLOSED);
-        text.push(", start_time, run) < (");
+        text.push(" AND (list_time, start_time, run) < (");
+        // As the column has it: open runs as if they closed last.
         text.bind(Bound::Int(after.close_time.map_or(i64::MAX, |at| at.0)));
         text.push(", ");
         text.bind(Bound::Int(after.start_time.0));
@@ -57,9 +53,7 @@ pub(in super::super) fn list(
         text.bind(Bound::Bytes(after.run.0));
         text.push(")");
     }
-    text.push(" ORDER BY ");
-    text.push(CLOSED);
-    text.push(" DESC, start_time DESC, run DESC LIMIT ");
+    text.push(" ORDER BY list_time DESC, start_time DESC, run DESC LIMIT ");
     text.bind(Bound::Int(limit));
     text.statement
 }
