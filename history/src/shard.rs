@@ -114,8 +114,6 @@ pub enum Load {
         after: Option<Parked>,
         limit: usize,
     },
-    /// `Store::parked_queues`.
-    ParkedQueues { load: u64 },
 }
 
 /// What a load found.
@@ -129,7 +127,6 @@ pub enum Loaded {
     Events(Vec<cairn_proto::temporal::api::history::v1::HistoryEvent>),
     WakeUps(Vec<WakeUp>),
     Parked(Vec<Parked>),
-    ParkedQueues(Vec<Queue>),
     Failed(ReadError),
 }
 
@@ -193,9 +190,13 @@ impl Default for Config {
 /// A batch to commit and the number of its last item: what `Shard::committed` is told when it is durable.
 #[derive(Debug)]
 pub struct Taken {
-    /// Without items it is the proof of the epoch alone, and must be committed all the same.
+    /// One entry an item, in order; an item without writes is the proof of the epoch alone, and must be committed all the same.
     pub batch: ShardBatch,
     pub through: u64,
+    /// What the batch weighs, roughly.
+    pub bytes: usize,
+    /// Something was left for the next batch.
+    pub more: bool,
 }
 
 /// What a shard holds, for metrics and tests.
@@ -327,7 +328,7 @@ impl<K: Kind> Shard<K> {
         if self.dropped {
             return None;
         }
-        let (items, through) = self.head.take(items_max, bytes_max)?;
+        let (items, bytes, through) = self.head.take(items_max, bytes_max)?;
         Some(Taken {
             batch: ShardBatch {
                 shard: self.id,
@@ -335,6 +336,8 @@ impl<K: Kind> Shard<K> {
                 items,
             },
             through,
+            bytes,
+            more: self.head.waits(),
         })
     }
 

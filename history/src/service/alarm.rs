@@ -47,7 +47,7 @@ pub(super) fn spawn(shell: &Arc<Shell>) {
     let runtime = shell.runtime.clone();
     runtime.spawn(async move {
         for slot in &shell.slots {
-            slot.tick(&shell); // begins recovery
+            slot.recover(&shell).await;
         }
         while !shell.closing() {
             rest(&shell).await;

@@ -28,7 +28,7 @@ pub(super) fn load(
         | Load::Events { load, .. }
         | Load::WakeUps { load, .. }
         | Load::Parked { load, .. }
-        | Load::ParkedQueues { load } => *load,
+        | Load::Run { load, .. } => *load,
     };
     (number, async move {
         read(&*store, shard, load)
@@ -72,14 +72,7 @@ async fn read(store: &dyn Store, shard: ShardId, load: Load) -> Result<Loaded, R
             limit,
             ..
         } => Loaded::Parked(store.parked(shard, &queue, after.as_ref(), limit).await?),
-        Load::ParkedQueues { .. } => Loaded::ParkedQueues(
-            store
-                .parked_queues(shard)
-                .await?
-                .into_iter()
-                .map(|(queue, ..)| queue)
-                .collect(),
-        ),
+        Load::Run { run, .. } => Loaded::Run(store.load(run).await?.map(Box::new)),
     })
 }
 

@@ -12,6 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{Notify, oneshot};
 
+use super::writer::{RETRY_MAX, RETRY_MIN};
 use super::{Shell, offers};
 use crate::execution::{Question, Workflow};
 use crate::id::{Entropy, Epoch, RunId, ShardId, Ticket, Time};
@@ -104,6 +105,27 @@ impl Slot {
         owned.shard.forget(ticket);
     }
 
+    /// Begins to find out what a shard that was just taken owes.
+    pub(super) async fn recover(&self, shell: &Arc<Shell>) {
+        self.tick(shell);
+        let mut retry = RETRY_MIN;
+        loop {
+            match shell.store.parked_queues(self.id).await {
+                Ok(parked) => {
+                    let queues = parked.into_iter().map(|(queue, ..)| queue).collect();
+                    return self.step(shell, |owned, now, out| {
+                        owned.shard.parked_queues(queues, now, out)
+                    });
+                }
+                Err(error) => {
+                    tracing::error!(shard = self.id.0, error = %error, "parked offers cannot be read");
+                    tokio::time::sleep(retry).await;
+                    retry = (retry * 2).min(RETRY_MAX);
+                }
+            }
+        }
+    }
+
     pub(super) fn tick(&self, shell: &Arc<Shell>) {
         self.step(shell, |owned, now, out| {
             if owned.here {
@@ -170,11 +192,13 @@ impl Slot {
             shell.shard.clone(),
             Box::new(Random(StdRng::from_os_rng())),
         );
-        let mut owned = self.owned.lock();
-        owned.shard = shard;
-        owned.epoch = epoch;
-        owned.here = true;
-        drop(owned);
+        {
+            let mut owned = self.owned.lock();
+            owned.shard = shard;
+            owned.epoch = epoch;
+            owned.here = true;
+        }
+        self.recover(shell).await;
         shell.alarm.ring();
         Ok(())
     }

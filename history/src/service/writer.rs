@@ -19,8 +19,8 @@ use crate::shard::Taken;
 const ITEMS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 4 << 20;
 /// Between tries when the store takes nothing.
-const RETRY_MIN: Duration = Duration::from_millis(5);
-const RETRY_MAX: Duration = Duration::from_secs(1);
+pub(super) const RETRY_MIN: Duration = Duration::from_millis(5);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Wakes a writer and says which shards have something.
 #[derive(Debug, Default)]

@@ -119,21 +119,23 @@ impl<K: Kind> Head<K> {
         &mut self,
         items_max: usize,
         bytes_max: usize,
-    ) -> Option<(Vec<Vec<Write>>, u64)> {
+    ) -> Option<(Vec<Vec<Write>>, usize, u64)> {
         let mut bytes = 0;
         let mut batch = Vec::new();
-        let begin = self.taken;
         while let Some(item) = self.items.get(self.taken) {
-            bytes += item.bytes;
-            if self.taken > begin && (batch.len() >= items_max || bytes > bytes_max) {
+            if !batch.is_empty() && (batch.len() >= items_max || bytes + item.bytes > bytes_max) {
                 break;
             }
+            bytes += item.bytes;
             self.taken += 1;
-            if !item.writes.is_empty() {
-                batch.push(item.writes.clone());
-            }
+            batch.push(item.writes.clone());
         }
-        (self.taken > begin).then(|| (batch, self.durable + self.taken as u64))
+        (!batch.is_empty()).then(|| (batch, bytes, self.durable + self.taken as u64))
+    }
+
+    /// Is there anything that was not taken?
+    pub(super) fn waits(&self) -> bool {
+        self.taken < self.items.len()
     }
 
     /// Moves the frontier by one item if that is at or before `through`.

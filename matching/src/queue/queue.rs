@@ -354,7 +354,9 @@ impl Queue {
         total.limited = self.limited_at.is_some_and(recent);
         let pollers = self.pollers.recent(now);
         Description {
-            pollers: pollers.map(|(id, seen)| (id.clone(), seen.clone())).collect(),
+            pollers: pollers
+                .map(|(id, seen)| (id.clone(), seen.clone()))
+                .collect(),
             stats: total,
             by_priority,
             limit: self.limit.as_ref().map(Limit::rate),
@@ -380,17 +382,28 @@ impl Queue {
                     queue: self.number,
                     id,
                 };
-                self.give(first, Holding::Query { id, at: now }, Given::Query(query), out);
+                self.give(
+                    first,
+                    Holding::Query { id, at: now },
+                    Given::Query(query),
+                    out,
+                );
                 continue;
             }
             let Some(wanted) = self.offers.first() else {
                 return;
             };
-            if self.limit.as_ref().is_some_and(|limit| !limit.is_ready(now)) {
+            if self
+                .limit
+                .as_ref()
+                .is_some_and(|limit| !limit.is_ready(now))
+            {
                 self.limited_at = Some(now);
                 return;
             }
-            let nth = wanted.filter(|nth| self.waiting.contains(nth)).unwrap_or(first);
+            let nth = wanted
+                .filter(|nth| self.waiting.contains(nth))
+                .unwrap_or(first);
             let Some((holding, task)) = self.take(now, fresh) else {
                 return;
             };
@@ -472,9 +485,10 @@ impl Queue {
     }
 
     fn limit_to(&mut self, rate: f64, now: Time) {
-        let unchanged = self.limit.as_ref().is_some_and(|limit| {
-            limit.rate().total_cmp(&rate).is_eq()
-        });
+        let unchanged = self
+            .limit
+            .as_ref()
+            .is_some_and(|limit| limit.rate().total_cmp(&rate).is_eq());
         if !unchanged {
             self.limit = Some(Limit::new(rate, now));
         }

@@ -38,7 +38,10 @@ fn check(work: Work, sticky: bool, script: &str) {
         queries: BTreeMap::new(),
     };
     let mut seen = String::new();
-    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = script
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
     let lines: Vec<&str> = lines.collect();
     for line in &lines {
         let input = line.split("=>").next().unwrap().trim();
@@ -111,7 +114,11 @@ impl Script {
             ["query", query] => {
                 let id = u128::from(query.as_bytes()[0]);
                 self.queries.insert(id, query.to_owned());
-                if self.queues.query(self.name.clone(), id, now, &mut out).is_err() {
+                if self
+                    .queues
+                    .query(self.name.clone(), id, now, &mut out)
+                    .is_err()
+                {
                     said.push("unavailable".to_owned());
                 }
             }
@@ -167,7 +174,9 @@ impl Script {
     fn tell(&self, out: Out, mut said: Vec<String>) -> Vec<String> {
         for pairing in out.pairings {
             let polls = self.polls.iter();
-            let name = polls.filter(|(_, id)| **id == pairing.poll).map(|(name, _)| name);
+            let name = polls
+                .filter(|(_, id)| **id == pairing.poll)
+                .map(|(name, _)| name);
             let name = name.last().unwrap();
             said.push(match pairing.given {
                 Given::Task(task) => format!("{name} gets {}", task.workflow_id),
