@@ -234,12 +234,7 @@ impl Inner {
         *known = epoch.max(*known);
     }
 
-    fn offer(
-        &self,
-        shard: u32,
-        epoch: u64,
-        offered: wire::Offered,
-    ) -> Option<wire::Withdrawn> {
+    fn offer(&self, shard: u32, epoch: u64, offered: wire::Offered) -> Option<wire::Withdrawn> {
         let sticky_of = wire::sticky_of(&offered);
         let Some((name, offer)) = wire::offered(shard, epoch, offered) else {
             tracing::warn!(shard, "an offer without queue or task is dropped");
@@ -298,7 +293,9 @@ impl Inner {
             sticky: true,
         };
         let stripe = self.stripe(&namespace, &name.name);
-        self.step(stripe, |state, _, out| state.queues.forget_sticky(&name, out));
+        self.step(stripe, |state, _, out| {
+            state.queues.forget_sticky(&name, out)
+        });
         Ok(())
     }
 }

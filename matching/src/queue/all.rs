@@ -103,10 +103,7 @@ impl Queues {
         let ends = self.closed || self.is_gone(&name, &poller);
         if ends {
             // Number 0 is no queue: whatever else is said of this poll leads to nothing.
-            let poll = PollId {
-                queue: 0,
-                nth: 0,
-            };
+            let poll = PollId { queue: 0, nth: 0 };
             out.pairings.push(Pairing {
                 poll,
                 given: Given::End,
@@ -188,7 +185,10 @@ impl Queues {
         if self.gone.len() < GONE_MAX {
             self.gone.insert((namespace, worker.to_owned()), now);
         }
-        let theirs = self.numbers.iter().filter(|(name, _)| name.namespace == namespace);
+        let theirs = self
+            .numbers
+            .iter()
+            .filter(|(name, _)| name.namespace == namespace);
         let numbers: Vec<u64> = theirs.map(|(_, number)| *number).collect();
         for number in numbers {
             self.step(number, |queue| queue.end_polls_of(worker, out));
@@ -298,8 +298,7 @@ impl Queues {
     fn is_gone(&self, name: &Name, poller: &Poller) -> bool {
         !self.gone.is_empty()
             && !poller.worker_instance_key.is_empty()
-            && (self.gone)
-                .contains_key(&(name.namespace, poller.worker_instance_key.clone()))
+            && (self.gone).contains_key(&(name.namespace, poller.worker_instance_key.clone()))
     }
 
     fn sweep(&mut self, now: Time) {

@@ -12,9 +12,17 @@ use super::{
 
 #[derive(Clone, Debug)]
 enum Input {
-    Offer { task: u8, priority: u8, shard: u32 },
-    Withdraw { task: u8 },
-    Raise { shard: u32 },
+    Offer {
+        task: u8,
+        priority: u8,
+        shard: u32,
+    },
+    Withdraw {
+        task: u8,
+    },
+    Raise {
+        shard: u32,
+    },
     Poll,
     /// Of the polls there are, one in order.
     Expire(usize),
@@ -22,7 +30,9 @@ enum Input {
     Started(usize),
     Refused(usize),
     Retry(usize),
-    Wait { millis: u64 },
+    Wait {
+        millis: u64,
+    },
 }
 
 fn input() -> impl Strategy<Value = Input> {
@@ -74,7 +84,9 @@ impl Books {
                     priority,
                     time: self.now,
                 };
-                self.queues.offer(name(), offer, self.now, &mut out).unwrap();
+                self.queues
+                    .offer(name(), offer, self.now, &mut out)
+                    .unwrap();
                 self.live.insert(task);
                 if self.holder(task).is_some() {
                     self.again.insert(task);
@@ -92,7 +104,9 @@ impl Books {
                 self.void(|task| u32::from(task % 2) == shard);
             }
             Input::Poll => {
-                let poll = self.queues.poll(name(), Poller::default(), self.now, &mut out);
+                let poll = self
+                    .queues
+                    .poll(name(), Poller::default(), self.now, &mut out);
                 self.polls.insert(poll, None);
             }
             Input::Expire(nth) => {
@@ -106,7 +120,8 @@ impl Books {
             }
             Input::Cancel(nth) => {
                 if let Some(poll) = self.nth(nth) {
-                    self.queues.leave(poll, Leave::Cancelled, self.now, &mut out);
+                    self.queues
+                        .leave(poll, Leave::Cancelled, self.now, &mut out);
                     if let Some(task) = self.polls.remove(&poll).flatten() {
                         self.again.remove(&task);
                     }
@@ -157,7 +172,10 @@ impl Books {
             let held = held.expect("a poll that left gets nothing");
             assert_eq!(held.replace(task), None, "the poll has a task");
         }
-        let waiting = self.live.iter().filter(|task| self.holder(**task).is_none());
+        let waiting = self
+            .live
+            .iter()
+            .filter(|task| self.holder(**task).is_none());
         assert_eq!(self.queues.backlog(), waiting.count());
     }
 
@@ -178,7 +196,10 @@ impl Books {
     }
 
     fn holding(&self, nth: usize) -> Option<(PollId, u8)> {
-        let mut holding = self.polls.iter().filter_map(|(poll, held)| Some((*poll, (*held)?)));
+        let mut holding = self
+            .polls
+            .iter()
+            .filter_map(|(poll, held)| Some((*poll, (*held)?)));
         holding.nth(nth)
     }
 }

@@ -354,7 +354,9 @@ impl Queue {
         total.limited = self.limited_at.is_some_and(recent);
         let pollers = self.pollers.recent(now);
         Description {
-            pollers: pollers.map(|(id, seen)| (id.clone(), seen.clone())).collect(),
+            pollers: pollers
+                .map(|(id, seen)| (id.clone(), seen.clone()))
+                .collect(),
             stats: total,
             by_priority,
             limit: self.limit.as_ref().map(Limit::rate),
@@ -380,17 +382,28 @@ impl Queue {
                     queue: self.number,
                     id,
                 };
-                self.give(first, Holding::Query { id, at: now }, Given::Query(query), out);
+                self.give(
+                    first,
+                    Holding::Query { id, at: now },
+                    Given::Query(query),
+                    out,
+                );
                 continue;
             }
             let Some(wanted) = self.offers.first() else {
                 return;
             };
-            if self.limit.as_ref().is_some_and(|limit| !limit.is_ready(now)) {
+            if self
+                .limit
+                .as_ref()
+                .is_some_and(|limit| !limit.is_ready(now))
+            {
                 self.limited_at = Some(now);
                 return;
             }
-            let nth = wanted.filter(|nth| self.waiting.contains(nth)).unwrap_or(first);
+            let nth = wanted
+                .filter(|nth| self.waiting.contains(nth))
+                .unwrap_or(first);
             let Some((holding, task)) = self.take(now, fresh) else {
                 return;
             };
@@ -429,7 +442,9 @@ impl Queue {
         self.used = now;
         let mut poll = self.polls.remove(&nth)?;
         self.waiting.remove(&nth);
-        self.pollers.touch(&poll.identity, now);
+        if !poll.ending {
+            self.pollers.touch(&poll.identity, now);
+        }
         let holding = poll.holding.take()?;
         Some((poll, holding))
     }
@@ -472,9 +487,10 @@ impl Queue {
     }
 
     fn limit_to(&mut self, rate: f64, now: Time) {
-        let unchanged = self.limit.as_ref().is_some_and(|limit| {
-            limit.rate().total_cmp(&rate).is_eq()
-        });
+        let unchanged = self
+            .limit
+            .as_ref()
+            .is_some_and(|limit| limit.rate().total_cmp(&rate).is_eq());
         if !unchanged {
             self.limit = Some(Limit::new(rate, now));
         }
@@ -495,6 +511,10 @@ impl Queue {
         let old = |priority: &u8| self.offers.age(*priority, now) > BACKLOG_OLD;
         if PRIORITIES.iter().any(old) {
             return true;
+        }
+        // With nothing waiting a difference is noise: tasks on their way, or over before they started.
+        if self.offers.backlog() == 0 {
+            return false;
         }
         let (added, dispatched) = self.rates.values().fold((0.0, 0.0), |(a, d), rates| {
             (a + rates.added.rate(now), d + rates.dispatched.rate(now))

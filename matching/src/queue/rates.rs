@@ -92,7 +92,9 @@ impl Limit {
 
     /// When the next one may pass; `None`: never at this rate.
     pub(super) fn ready_at(&self) -> Option<Time> {
-        let burst = i64::try_from(1_000_000_000 / self.interval?).unwrap_or(i64::MAX).max(1);
+        let burst = i64::try_from(1_000_000_000 / self.interval?)
+            .unwrap_or(i64::MAX)
+            .max(1);
         let slack = self.interval?.saturating_mul(burst - 1);
         Some(Time(self.full_at.0.saturating_sub(slack)))
     }

@@ -38,7 +38,10 @@ fn check(work: Work, sticky: bool, script: &str) {
         queries: BTreeMap::new(),
     };
     let mut seen = String::new();
-    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = script
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
     let lines: Vec<&str> = lines.collect();
     for line in &lines {
         let input = line.split("=>").next().unwrap().trim();
@@ -111,7 +114,11 @@ impl Script {
             ["query", query] => {
                 let id = u128::from(query.as_bytes()[0]);
                 self.queries.insert(id, query.to_owned());
-                if self.queues.query(self.name.clone(), id, now, &mut out).is_err() {
+                if self
+                    .queues
+                    .query(self.name.clone(), id, now, &mut out)
+                    .is_err()
+                {
                     said.push("unavailable".to_owned());
                 }
             }
@@ -167,7 +174,9 @@ impl Script {
     fn tell(&self, out: Out, mut said: Vec<String>) -> Vec<String> {
         for pairing in out.pairings {
             let polls = self.polls.iter();
-            let name = polls.filter(|(_, id)| **id == pairing.poll).map(|(name, _)| name);
+            let name = polls
+                .filter(|(_, id)| **id == pairing.poll)
+                .map(|(name, _)| name);
             let name = name.last().unwrap();
             said.push(match pairing.given {
                 Given::Task(task) => format!("{name} gets {}", task.workflow_id),
@@ -408,7 +417,7 @@ fn queries_go_before_tasks() {
         "offer a
          query q
          poll A => A gets q
-         taken A => async
+         taken A => async, +1 polls
          poll B => B gets a",
     );
 }
@@ -474,7 +483,7 @@ fn a_forgotten_sticky_worker_leaves_nothing() {
          forget => r forsaken
          backlog => 0
          retry A => A ends
-         taken B => async, +1 polls
+         taken B => async
          offer c => unavailable",
     );
 }
@@ -583,7 +592,7 @@ fn people_see_pollers_backlog_and_rates() {
          at 2
          poll A => A gets b
          started A => async, +1 polls
-         describe => A at 2s, p1: 0 for 0ns +0.5 -1.0, p3: 1 for 2s +0.5 -0.0
+         describe => A at 2s, p1: 0 for 0ns +0.5 -0.5, p3: 1 for 2s +0.5 -0.0
          at 40
          describe => A at 2s, p3: 1 for 40s +0.0 -0.0",
     );

@@ -102,12 +102,10 @@ fn plain(
             .map(|(priority, of)| (i32::from(priority), stats(of)))
             .collect(),
         versioning_info: Some(unversioned()),
-        effective_rate_limit: Some(
-            public::describe_task_queue_response::EffectiveRateLimit {
-                requests_per_second: rate as f32,
-                rate_limit_source: source.into(),
-            },
-        ),
+        effective_rate_limit: Some(public::describe_task_queue_response::EffectiveRateLimit {
+            requests_per_second: rate as f32,
+            rate_limit_source: source.into(),
+        }),
         task_queue_status: asked.include_task_queue_status.then_some(status),
         ..public::DescribeTaskQueueResponse::default()
     }

@@ -16,7 +16,9 @@ use tonic::{Code, Request, Status};
 
 use super::stripe::{State, Waiting};
 use super::{Inner, wire};
-use crate::queue::{Extras, Given, Leave, Left, Name, Out, PollId, Poller, QueryId, Task, Time, Work};
+use crate::queue::{
+    Extras, Given, Leave, Left, Name, Out, PollId, Poller, QueryId, Task, Time, Work,
+};
 
 /// The answer of a workflow poll: exactly the default message when there was nothing.
 pub(super) async fn workflow(
@@ -269,10 +271,7 @@ impl<'a> Poll<'a> {
         Ok(taken)
     }
 
-    fn step<T>(
-        &self,
-        step: impl FnOnce(&mut State, PollId, Time, &mut Out) -> T,
-    ) -> T {
+    fn step<T>(&self, step: impl FnOnce(&mut State, PollId, Time, &mut Out) -> T) -> T {
         let stripe = self.inner.stripe(&self.namespace, &self.queue);
         self.inner
             .step(stripe, |state, now, out| step(state, self.id, now, out))

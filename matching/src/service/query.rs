@@ -32,7 +32,9 @@ pub(super) async fn ask(
         return Err(going_away());
     }
     let (Some(name), Some(mut task)) = (request.queue.and_then(wire::name), request.task) else {
-        return Err(Status::invalid_argument("A query needs a queue and a task."));
+        return Err(Status::invalid_argument(
+            "A query needs a queue and a task.",
+        ));
     };
     let id = inner.fresh_id();
     let sticky = name.sticky;
@@ -102,7 +104,9 @@ pub(super) fn answer(
     Ok(RespondQueryTaskCompletedResponse::default())
 }
 
-fn answered(answer: Result<Answer, oneshot::error::RecvError>) -> Result<QueryWorkflowResponse, Status> {
+fn answered(
+    answer: Result<Answer, oneshot::error::RecvError>,
+) -> Result<QueryWorkflowResponse, Status> {
     match answer {
         Ok(Answer::Worker(said)) => Ok(outcome(Outcome::Answer(*said))),
         Ok(Answer::Forsaken) => Ok(outcome(Outcome::StickyWorkerUnavailable(true))),

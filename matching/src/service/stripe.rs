@@ -61,7 +61,10 @@ impl State {
 
     /// Takes out of the step what this poll was given.
     pub(super) fn own(poll: PollId, out: &mut Out) -> Option<Given> {
-        let index = out.pairings.iter().position(|pairing| pairing.poll == poll)?;
+        let index = out
+            .pairings
+            .iter()
+            .position(|pairing| pairing.poll == poll)?;
         Some(out.pairings.swap_remove(index).given)
     }
 

@@ -59,7 +59,11 @@ async fn run(inner: Weak<Inner>, call: Arc<Notify>) {
 impl Inner {
     /// How long until something is due again; `None`: nothing is.
     fn tick_all(&self) -> Option<Duration> {
-        let due = self.stripes.iter().filter_map(|stripe| self.tick(stripe)).min()?;
+        let due = self
+            .stripes
+            .iter()
+            .filter_map(|stripe| self.tick(stripe))
+            .min()?;
         // The timer of the runtime has milliseconds: less would spin.
         Some(due.since(self.now()).max(Duration::from_millis(1)))
     }
