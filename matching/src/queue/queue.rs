@@ -442,7 +442,9 @@ impl Queue {
         self.used = now;
         let mut poll = self.polls.remove(&nth)?;
         self.waiting.remove(&nth);
-        self.pollers.touch(&poll.identity, now);
+        if !poll.ending {
+            self.pollers.touch(&poll.identity, now);
+        }
         let holding = poll.holding.take()?;
         Some((poll, holding))
     }
@@ -509,6 +511,10 @@ impl Queue {
         let old = |priority: &u8| self.offers.age(*priority, now) > BACKLOG_OLD;
         if PRIORITIES.iter().any(old) {
             return true;
+        }
+        // With nothing waiting a difference is noise: tasks on their way, or over before they started.
+        if self.offers.backlog() == 0 {
+            return false;
         }
         let (added, dispatched) = self.rates.values().fold((0.0, 0.0), |(a, d), rates| {
             (a + rates.added.rate(now), d + rates.dispatched.rate(now))

@@ -417,7 +417,7 @@ fn queries_go_before_tasks() {
         "offer a
          query q
          poll A => A gets q
-         taken A => async
+         taken A => async, +1 polls
          poll B => B gets a",
     );
 }
@@ -483,7 +483,7 @@ fn a_forgotten_sticky_worker_leaves_nothing() {
          forget => r forsaken
          backlog => 0
          retry A => A ends
-         taken B => async, +1 polls
+         taken B => async
          offer c => unavailable",
     );
 }
@@ -592,7 +592,7 @@ fn people_see_pollers_backlog_and_rates() {
          at 2
          poll A => A gets b
          started A => async, +1 polls
-         describe => A at 2s, p1: 0 for 0ns +0.5 -1.0, p3: 1 for 2s +0.5 -0.0
+         describe => A at 2s, p1: 0 for 0ns +0.5 -0.5, p3: 1 for 2s +0.5 -0.0
          at 40
          describe => A at 2s, p3: 1 for 40s +0.0 -0.0",
     );
