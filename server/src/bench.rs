@@ -19,12 +19,11 @@ mod worker;
 use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use args::Args;
-use args::Output;
+pub(crate) use args::Args;
 use scenario::{Bench, Memory};
 
 /// Measures what `args` names and prints it.
-pub async fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     args.check()?;
     // The client has a runtime of its own, so that its cost does not depend on how the rest of the process is set up.
     tokio::task::spawn_blocking(move || {
@@ -64,12 +63,14 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     let mut memory = Memory::default();
     let mut outcomes = Vec::new();
     for case in args.cases() {
-        report::progress(&format!("{case} …"));
-        outcomes.push(bench.run(&case, &mut memory).await?);
+        let outcome = bench.run(&case, &mut memory).await?;
+        report::progress(&report::line(&outcome));
+        outcomes.push(outcome);
     }
-    let table = match args.output {
-        Output::Text | Output::Json => report::single(&outcomes),
-    };
-    report::print(args.output, &table, &outcomes)?;
+    report::print(
+        args.output,
+        &report::single(&bench.version, &outcomes),
+        &outcomes,
+    )?;
     scenario::verdict(&outcomes)
 }

@@ -75,7 +75,7 @@ impl fmt::Display for Case {
 
 /// `cairn bench`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Frontend to measure.
     #[arg(long, default_value = "127.0.0.1:7233")]
     pub(crate) address: String,
@@ -208,7 +208,7 @@ impl Args {
 
     fn of(&self, scenario: Scenario) -> Vec<Case> {
         let usual = scenario.concurrency();
-        if self.concurrency.is_empty() || usual == 1 {
+        if self.concurrency.is_empty() || scenario.is_serial() {
             return vec![Case {
                 scenario,
                 concurrency: usual,
@@ -229,9 +229,20 @@ impl Scenario {
         match self {
             Self::Noop | Self::Activity | Self::Sleeping => 50,
             Self::Signals | Self::SignalsMany => 20,
-            Self::FanOut => 2,
-            Self::Latency | Self::LatencyActivity | Self::HalfLoad | Self::History => 1,
+            Self::FanOut
+            | Self::Latency
+            | Self::LatencyActivity
+            | Self::HalfLoad
+            | Self::History => 1,
         }
+    }
+
+    /// Another concurrency would make it another scenario.
+    fn is_serial(self) -> bool {
+        matches!(
+            self,
+            Self::Latency | Self::LatencyActivity | Self::HalfLoad | Self::History
+        )
     }
 }
 

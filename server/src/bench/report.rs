@@ -62,7 +62,7 @@ pub(crate) fn line(outcome: &Outcome) -> String {
 }
 
 /// The outcomes of one server.
-pub(crate) fn single(outcomes: &[Outcome]) -> String {
+pub(crate) fn single(version: &str, outcomes: &[Outcome]) -> String {
     let mut table = table(&[
         "",
         "count",
@@ -103,7 +103,8 @@ pub(crate) fn single(outcomes: &[Outcome]) -> String {
             server(|s| s.threads.to_string()),
         ]);
     }
-    let mut text = format!("{table}\nCPU and bytes are for each operation.");
+    let mut text =
+        format!("server version {version}\n{table}\nCPU and bytes are for each operation.");
     for outcome in outcomes {
         for note in notes(outcome) {
             let _ = write!(text, "\n{}: {note}", outcome.case);

@@ -35,6 +35,11 @@ impl Latencies {
         self.0.saturating_record(micros);
     }
 
+    /// Adds those of another measurement.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all have the same bounds");
+    }
+
     /// Nothing, when nothing was collected.
     pub(crate) fn summary(&self) -> Option<Latency> {
         let at = |quantile| millis(self.0.value_at_quantile(quantile));

@@ -215,7 +215,10 @@ async fn step(
         another: decision.another,
     };
     let answer = shared.client.complete_workflow_task(completion).await;
-    let answer = answer.inspect_err(|_| drop(shared.runs.lock().remove(&run)))?;
+    if answer.is_err() {
+        shared.runs.lock().remove(&run);
+    }
+    let answer = answer?;
     shared.tally.workflow_tasks.fetch_add(1, Ordering::Relaxed);
     if let Some(milestone) = decision.milestone {
         shared.reached(&execution.workflow_id, milestone);

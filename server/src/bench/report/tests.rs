@@ -88,14 +88,14 @@ fn what_is_missing_from_history_is_printed_and_is_an_error() {
     let document = document(vec![broken.clone()], vec![outcome(1.0, 1.0)]);
     assert!(versus(&document).contains("ours, round 1, noop: NOT IN HISTORY"));
     assert!(document.verdict().is_err());
-    assert!(single(&[broken]).contains("NOT IN HISTORY"));
+    assert!(single("1.2.3", &[broken]).contains("NOT IN HISTORY"));
 }
 
 #[test]
 fn a_server_that_cannot_be_looked_at_leaves_empty_cells() {
     let mut unseen = outcome(5.0, 0.0);
     unseen.server = None;
-    let text = single(&[unseen]);
+    let text = single("1.2.3", &[unseen]);
     assert!(row(&text, "noop, workflows").contains("5.00"));
 }
 
