@@ -7,6 +7,7 @@
 mod args;
 mod client;
 mod measure;
+mod metrics;
 mod pace;
 mod program;
 mod report;
@@ -59,7 +60,8 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
         report::print(args.output, &report::versus(&document), &document)?;
         return document.verdict();
     }
-    let bench = Bench::connect(args, &args.address, args.server_pid).await?;
+    let mut bench = Bench::connect(args, &args.address, args.server_pid).await?;
+    bench.metrics.clone_from(&args.metrics);
     let mut memory = Memory::default();
     let mut outcomes = Vec::new();
     for case in args.cases() {

@@ -123,6 +123,9 @@ pub(crate) struct Args {
     /// Process whose cost is reported next to the speed.
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,
+    /// Address of the server's Prometheus page, if it has one that counts commits.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) metrics: Option<String>,
     /// Start this binary and ours in turn and compare them.
     #[arg(long, value_name = "PATH")]
     pub(crate) versus: Option<PathBuf>,

@@ -140,6 +140,8 @@ fn notes(outcome: &Outcome) -> Vec<String> {
 enum Better {
     Higher,
     Lower,
+    /// It only tells what was done.
+    Neither,
 }
 
 /// Both servers next to each other.
@@ -268,9 +270,11 @@ fn metrics(sample: &Outcome) -> Vec<(String, Better, Pick)> {
         Box::new(|o| Some(o.server?.written_bytes_each / 1e3)),
     ));
     for name in sample.more.keys().copied() {
-        let better = match name.ends_with("per_second") || name == "woken" {
-            true => Better::Higher,
-            false => Better::Lower,
+        let better = match name {
+            "events" | "asked_per_second" | "workflow_tasks" | "latest_start_ms"
+            | "rss_before_kib" | "rss_after_kib" | "woken" => Better::Neither,
+            _ if name.ends_with("per_second") => Better::Higher,
+            _ => Better::Lower,
         };
         let pick: Pick = Box::new(move |outcome| outcome.more.get(name).copied());
         metrics.push((name.replace('_', " "), better, pick));
@@ -293,6 +297,7 @@ fn add(
         .and_then(|(ours, reference)| match better {
             Better::Higher => ratio(ours.median, reference.median),
             Better::Lower => ratio(reference.median, ours.median),
+            Better::Neither => None,
         });
     table.add_row([
         std::mem::take(name),

@@ -16,9 +16,12 @@ use serde::Serialize;
 use super::args::{Args, Case, Scenario};
 use super::client::{Client, unique};
 use super::measure::Cost;
+use super::metrics;
 use super::pace::{Limits, Ran};
-use super::stats::Latency;
+use super::program::Program;
+use super::stats::{Latency, ratio};
 use super::verify::Verified;
+use super::worker::Worker;
 
 /// Activities of one fan-out.
 const FAN_OUT: u32 = 100;
@@ -29,6 +32,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) args: &'a Args,
     pub(crate) client: Client,
     pub(crate) server: Option<u32>,
+    pub(crate) metrics: Option<String>,
     pub(crate) version: String,
 }
 
@@ -81,12 +85,14 @@ impl<'a> Bench<'a> {
             args,
             client,
             server,
+            metrics: None,
             version,
         })
     }
 
     /// Measures one case.
     pub(crate) async fn run(&self, case: &Case, memory: &mut Memory) -> anyhow::Result<Outcome> {
+        let before = self.commits().await;
         let mut outcome = match case.scenario {
             Scenario::Noop | Scenario::Activity | Scenario::FanOut => {
                 throughput::run(self, self.program(case.scenario), case.concurrency).await
@@ -101,6 +107,12 @@ impl<'a> Bench<'a> {
             Scenario::Sleeping => sleeping::start_only(self, case.concurrency).await,
         };
         outcome.case = case.to_string();
+        if let Some((before, after)) = before.zip(self.commits().await) {
+            let each = ratio(after - before, whole(outcome.count));
+            outcome
+                .more
+                .insert("commits_each", each.unwrap_or_default());
+        }
         if case.scenario == Scenario::Noop {
             let best = memory.capacity.unwrap_or_default().max(outcome.per_second);
             memory.capacity = Some(best);
@@ -108,8 +120,11 @@ impl<'a> Bench<'a> {
         Ok(outcome)
     }
 
-    fn program(&self, scenario: Scenario) -> super::program::Program {
-        use super::program::Program;
+    async fn commits(&self) -> Option<f64> {
+        metrics::commits(self.metrics.as_deref()?).await
+    }
+
+    fn program(&self, scenario: Scenario) -> Program {
         let activities = |count| Program::Activities {
             count,
             eager: self.args.eager,
@@ -137,7 +152,7 @@ impl<'a> Bench<'a> {
 impl Outcome {
     /// Speed and cost of `count` operations, of which `ran` knows the latencies.
     pub(crate) fn new(unit: &'static str, ran: &Ran, count: u64, cost: Cost) -> Self {
-        let each = |sum: f64| super::stats::ratio(sum, whole(count)).unwrap_or_default();
+        let each = |sum: f64| ratio(sum, whole(count)).unwrap_or_default();
         Self {
             unit,
             count,
@@ -156,8 +171,8 @@ impl Outcome {
         }
     }
 
-    /// Adds what the worker saw.
-    pub(crate) fn with_worker(mut self, worker: &super::worker::Worker) -> Self {
+    /// Adds what failed for the worker.
+    pub(crate) fn with_worker(mut self, worker: &Worker) -> Self {
         let (failures, last) = worker.failures();
         if let (1.., Some(last)) = (failures, last) {
             let entry = self.failures.entry(format!("worker, last: {last}"));

@@ -200,7 +200,8 @@ async fn idle(pass: &mut Pass, pid: u32) -> anyhow::Result<()> {
 }
 
 async fn scenarios(args: &Args, server: &mut Server, pass: &mut Pass) -> anyhow::Result<()> {
-    let bench = Bench::connect(args, &server.address(), Some(server.pid())).await?;
+    let mut bench = Bench::connect(args, &server.address(), Some(server.pid())).await?;
+    bench.metrics = Some(server.metrics());
     throughput::within(&bench, Program::Noop, WARM_UP_CONCURRENCY, WARM_UP).await;
     let mut memory = Memory::default();
     for case in args.cases() {

@@ -41,6 +41,7 @@ pub(crate) async fn through_a_restart(
     let program = Program::Sleep { until };
     let starter = Starter::new(bench, program);
     let (ran, mut outcome) = fall_asleep(bench, &starter, concurrency).await;
+    outcome = outcome.with_worker(starter.worker()); // Later its polls fail because nobody is there.
     let began = Instant::now();
     restart()?;
     answers(bench).await?;
@@ -63,7 +64,7 @@ pub(crate) async fn through_a_restart(
     let queue = starter.worker().queue();
     let verified = verify::completed(&bench.client, queue, program, &ran.done).await;
     outcome.verified = Some(verified);
-    Ok(outcome.with_worker(starter.worker()))
+    Ok(outcome)
 }
 
 async fn fall_asleep(bench: &Bench<'_>, starter: &Starter, concurrency: usize) -> (Ran, Outcome) {

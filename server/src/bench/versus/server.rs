@@ -56,24 +56,28 @@ pub(crate) struct Server {
     binary: PathBuf,
     options: Vec<String>,
     file: PathBuf,
-    port: u16,
+    ports: Ports,
     child: Child,
 }
 
 impl Server {
     pub(crate) fn start(binary: &Path, options: &[String], file: &Path) -> anyhow::Result<Self> {
-        let port = free_port()?;
+        let ports = Ports::free()?;
         Ok(Self {
             binary: binary.to_owned(),
             options: options.to_owned(),
             file: file.to_owned(),
-            port,
-            child: spawn(binary, options, file, port)?,
+            ports,
+            child: spawn(binary, options, file, ports)?,
         })
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.ports.grpc)
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.metrics)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -105,7 +109,7 @@ impl Server {
     pub(crate) fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        self.child = spawn(&self.binary, &self.options, &self.file, self.port)?;
+        self.child = spawn(&self.binary, &self.options, &self.file, self.ports)?;
         Ok(())
     }
 
@@ -139,7 +143,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(binary: &Path, options: &[String], file: &Path, port: u16) -> anyhow::Result<Child> {
+fn spawn(binary: &Path, options: &[String], file: &Path, ports: Ports) -> anyhow::Result<Child> {
     let output = File::options()
         .create(true)
         .append(true)
@@ -150,7 +154,9 @@ fn spawn(binary: &Path, options: &[String], file: &Path, port: u16) -> anyhow::R
     });
     Command::new(binary)
         .args(["server", "start-dev", "--headless", "--ip", "127.0.0.1"])
-        .args(["--log-level", "error", "--port", &port.to_string()])
+        .args(["--log-level", "error"])
+        .args(["--port", &ports.grpc.to_string()])
+        .args(["--metrics-port", &ports.metrics.to_string()])
         .arg("--db-filename")
         .arg(file)
         .args(limits)
@@ -166,7 +172,23 @@ fn printed(file: &Path) -> PathBuf {
     file.with_extension("log")
 }
 
-/// Somebody else may take it before the server does; then the server says so.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// The same after a restart, so that the client finds the server again.
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    grpc: u16,
+    metrics: u16,
+}
+
+impl Ports {
+    /// Somebody else may take them before the server does; then the server says so.
+    fn free() -> anyhow::Result<Self> {
+        let (grpc, metrics) = (
+            TcpListener::bind("127.0.0.1:0")?,
+            TcpListener::bind("127.0.0.1:0")?,
+        );
+        Ok(Self {
+            grpc: grpc.local_addr()?.port(),
+            metrics: metrics.local_addr()?.port(),
+        })
+    }
 }
