@@ -45,7 +45,7 @@ pub(crate) enum Output {
     Json,
 }
 
-/// Settings of the reference's SQLite.
+/// Settings of the reference's `SQLite`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Pragmas {
     Default,
@@ -66,9 +66,10 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.scenario.to_possible_value();
         let name = value.as_ref().map_or("", |value| value.get_name());
-        match self.chosen {
-            true => write!(f, "{name} c{}", self.concurrency),
-            false => f.write_str(name),
+        if self.chosen {
+            write!(f, "{name} c{}", self.concurrency)
+        } else {
+            f.write_str(name)
         }
     }
 }
@@ -132,7 +133,7 @@ pub(crate) struct Args {
     /// Our side of the comparison; without, this binary itself.
     #[arg(long, value_name = "PATH", requires = "versus")]
     pub(crate) ours: Option<PathBuf>,
-    /// SQLite settings of the reference.
+    /// `SQLite` settings of the reference.
     #[arg(
         long,
         value_enum,
@@ -193,9 +194,10 @@ impl Args {
 
     /// Every scenario with every concurrency. Those that wait for a restart come last.
     pub(crate) fn cases(&self) -> Vec<Case> {
-        let mut scenarios = match self.scenarios.is_empty() {
-            true => USUAL.to_vec(),
-            false => self.scenarios.clone(),
+        let mut scenarios = if self.scenarios.is_empty() {
+            USUAL.to_vec()
+        } else {
+            self.scenarios.clone()
         };
         scenarios.sort_by_key(|scenario| *scenario == Scenario::Sleeping);
         let mut cases: Vec<Case> = Vec::new();
@@ -314,7 +316,7 @@ mod tests {
     #[test]
     fn every_run_ends() {
         assert_eq!(args("").seconds(), Duration::from_secs(8));
-        assert_eq!(args("--count 5").seconds(), Duration::from_secs(600));
-        assert_eq!(args("--seconds 100000").seconds(), Duration::from_secs(600));
+        assert_eq!(args("--count 5").seconds(), Duration::from_mins(10));
+        assert_eq!(args("--seconds 100000").seconds(), Duration::from_mins(10));
     }
 }

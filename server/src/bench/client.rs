@@ -64,9 +64,10 @@ pub(crate) struct Completion<'a> {
 impl Client {
     /// Connections are made when first used, and again when lost.
     pub(crate) fn new(address: &str, connections: usize, namespace: &str) -> anyhow::Result<Self> {
-        let uri = match address.contains("://") {
-            true => address.to_owned(),
-            false => format!("http://{address}"),
+        let uri = if address.contains("://") {
+            address.to_owned()
+        } else {
+            format!("http://{address}")
         };
         let endpoint = Endpoint::from_shared(uri)
             .with_context(|| format!("{address} is no address"))?

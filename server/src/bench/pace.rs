@@ -16,7 +16,7 @@ use tonic::Status;
 use super::stats::Latencies;
 
 /// An operation that takes longer has failed, so every measurement ends.
-pub(crate) const LONGEST: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST: Duration = Duration::from_mins(1);
 const AFTER_FAILURE: Duration = Duration::from_millis(20);
 /// More than this many in flight means that the server does not keep up with the fixed rate.
 const IN_FLIGHT_MAX: usize = 5_000;
@@ -212,7 +212,7 @@ mod tests {
     async fn a_closed_loop_runs_every_operation_once_and_counts_failures() {
         let limits = Limits {
             count: 100,
-            duration: Duration::from_secs(60),
+            duration: Duration::from_mins(1),
         };
         let mut ran = closed(limits, 7, |number| async move {
             match number {
@@ -232,7 +232,7 @@ mod tests {
     async fn an_open_loop_does_not_wait_for_answers() {
         let limits = Limits {
             count: 10,
-            duration: Duration::from_secs(60),
+            duration: Duration::from_mins(1),
         };
         let all = Arc::new(tokio::sync::Barrier::new(10));
         let ran = open(limits, 10_000.0, move |_| {

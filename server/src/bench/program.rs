@@ -22,7 +22,7 @@ pub(crate) const FINISH: &str = "finish";
 pub(crate) const SIGNAL: &str = "bench";
 /// Markers in one workflow task: far below the size of a message.
 const MARKERS_PER_TASK: u64 = 1_000;
-const ACTIVITY: Duration = Duration::from_secs(60);
+const ACTIVITY: Duration = Duration::from_mins(1);
 
 /// The workflow of one scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,9 @@ impl Progress {
             *self = Self::default();
         }
         let begins = *self == Self::default() && starts(events);
-        events.iter().for_each(|event| self.see(event));
+        for event in events {
+            self.see(event);
+        }
         match program {
             Program::Noop => complete(),
             Program::Activities { count, eager } if begins => Decision {

@@ -138,9 +138,10 @@ mod tests {
         let last = ids.len() - 1;
         let events = ids.iter().enumerate().map(|(nth, id)| HistoryEvent {
             event_id: *id,
-            attributes: Some(match nth == last {
-                true => Attributes::WorkflowExecutionCompletedEventAttributes(done.clone()),
-                false => Attributes::ActivityTaskCompletedEventAttributes(activity.clone()),
+            attributes: Some(if nth == last {
+                Attributes::WorkflowExecutionCompletedEventAttributes(done.clone())
+            } else {
+                Attributes::ActivityTaskCompletedEventAttributes(activity.clone())
             }),
             ..Default::default()
         });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::bench::scenario::PerOperation;
 use crate::bench::verify::Verified;
-use crate::bench::versus::Machine;
+use crate::bench::versus::{Document, Machine, Pass, Side};
 
 fn outcome(per_second: f64, cpu_ms_each: f64) -> Outcome {
     Outcome {

@@ -37,9 +37,10 @@ pub(crate) async fn run(bench: &Bench<'_>) -> anyhow::Result<Outcome> {
     let ran = pace::closed(bench.limits(), 1, move |_| {
         let (client, id) = (client.clone(), id.clone());
         async move {
-            match client.history(&id).await?.len() == expected {
-                true => Ok(()),
-                false => Err(Status::data_loss("the history has another length")),
+            if client.history(&id).await?.len() == expected {
+                Ok(())
+            } else {
+                Err(Status::data_loss("the history has another length"))
             }
         }
     })

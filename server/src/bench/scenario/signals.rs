@@ -26,10 +26,10 @@ pub(crate) async fn to_one(bench: &Bench<'_>, concurrency: usize) -> anyhow::Res
     let mut verified = Verified::default();
     let mut sent = 0;
     for number in 0.. {
-        let spent = total.as_ref().map(|ran| ran.elapsed).unwrap_or_default();
+        let elapsed = total.as_ref().map(|ran| ran.elapsed).unwrap_or_default();
         let rest = Limits {
             count: (limits.count - sent).min(bench.args.signals),
-            duration: limits.duration.saturating_sub(spent),
+            duration: limits.duration.saturating_sub(elapsed),
         };
         if rest.count == 0 || rest.duration.as_millis() < 100 {
             break;
