@@ -27,13 +27,13 @@ assert all_scenarios, "importing the package registers the scenarios"
 def verdict(name: str, ours: Outcome, reference: Outcome, shown: int) -> tuple[bool, list[str]]:
     """Equal or not, and the lines of the table."""
     if reference.error:
-        return False, [f"no reference: {reference.error}"]
+        return False, [f"no reference: {reference.error:.200}"]
     found = list(differences(ours.documents, reference.documents))
     lines = [str(one) for one in found[:shown]]
     if len(found) > shown and found:
         lines.append(f"and {len(found) - shown} more")
     if ours.error:
-        return False, [f"not played: {ours.error}", *lines]
+        return False, [f"not played: {ours.error:.200}", *lines]
     missed = unnoticed(reference.documents, name)
     if missed:
         return False, [f"the comparer is blind to: {missed[0]}"]

@@ -43,7 +43,10 @@ DROPPED_FIELDS: dict[str, str] = {
 """Field name → why. These may also be absent."""
 
 MEASURED_DURATIONS = frozenset({"first_workflow_task_backoff", "backoff_start_interval", "current_retry_interval"})
-"""Durations that are computed from the clock in some flows: scrubbed only if they are not whole milliseconds."""
+"""Durations that are computed from the clock in some flows: dropped if they are not of few digits, since they may as well be 0."""
+
+SETS = frozenset({"core_used_flags", "lang_used_flags", "pending_activities", "pollers"})
+"""Lists that come in no order: sorted."""
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{32}\b")
@@ -66,14 +69,12 @@ class Scrubber:
         if key in SCRUBBED_FIELDS:
             return f"<{key}>"
         if isinstance(value, dict):
-            return {name: self.value(inner, name) for name, inner in sorted(value.items()) if name not in DROPPED_FIELDS}
+            return {self.text(name): self.value(inner, name) for name, inner in value.items() if not dropped(name, inner)}
         if isinstance(value, list):
-            return [self.value(inner, key) for inner in value]
+            return [self.value(inner, key) for inner in (sorted(value, key=str) if key in SETS else value)]
         if isinstance(value, str):
             if key == "data":
                 value = readable(value)
-            if key in MEASURED_DURATIONS and FINE_DURATION.fullmatch(value):
-                return "<measured duration>"
             return self.text(value)
         return value
 
@@ -82,6 +83,11 @@ class Scrubber:
         text = TIMESTAMP.sub("<time>", text)
         text = CORE_TIMES.sub(r'"\1":"<time>"', text)
         return UUID.sub(lambda found: self.ids.setdefault(found.group(), f"<id {len(self.ids) + 1}>"), text)
+
+
+def dropped(name: str, value: Json) -> bool:
+    """Whether a field may be absent on one side."""
+    return name in DROPPED_FIELDS or (name in MEASURED_DURATIONS and FINE_DURATION.fullmatch(str(value)) is not None)
 
 
 def readable(data: str) -> str:

@@ -40,6 +40,10 @@ class Refused(Exception):
         return f"{self.code}: {self.message}"
 
 
+class NoTask(Exception):
+    """A poll ended without a task where one was due."""
+
+
 def refused(error: grpc.aio.AioRpcError) -> Refused:
     """What the server said, with the typed details unpacked where the SDK knows their type."""
     details: list[Message] = []
@@ -172,18 +176,24 @@ class Raw:
             if not token:
                 return events
 
-    async def poll_workflow(self, queue: str, normal_name: str = "", seconds: float = POLL_SECONDS) -> ws.PollWorkflowTaskQueueResponse:
-        """One workflow task; with `normal_name`, from that queue's sticky sibling `queue`."""
+    async def poll_workflow(self, queue: str, normal_name: str = "", seconds: float = POLL_SECONDS, empty: bool = False) -> ws.PollWorkflowTaskQueueResponse:
+        """One workflow task; with `normal_name`, from that queue's sticky sibling `queue`. No task is an error unless `empty` is fine."""
         kind = 2 if normal_name else 1
         request = ws.PollWorkflowTaskQueueRequest(
             namespace=self.namespace, task_queue=TaskQueue(name=queue, kind=kind, normal_name=normal_name), identity=self.identity
         )
-        return await self.call("PollWorkflowTaskQueue", request, seconds)
+        task = await self.call("PollWorkflowTaskQueue", request, seconds)
+        if not (task.task_token or empty):
+            raise NoTask(queue)
+        return task
 
-    async def poll_activity(self, queue: str, seconds: float = POLL_SECONDS) -> ws.PollActivityTaskQueueResponse:
+    async def poll_activity(self, queue: str, seconds: float = POLL_SECONDS, empty: bool = False) -> ws.PollActivityTaskQueueResponse:
         """One activity task."""
         request = ws.PollActivityTaskQueueRequest(namespace=self.namespace, task_queue=TaskQueue(name=queue), identity=self.identity)
-        return await self.call("PollActivityTaskQueue", request, seconds)
+        task = await self.call("PollActivityTaskQueue", request, seconds)
+        if not (task.task_token or empty):
+            raise NoTask(queue)
+        return task
 
     async def complete(self, task: Any, *commands: Command, sticky: str = "", sticky_seconds: float = 1.0, **fields: Any) -> ws.RespondWorkflowTaskCompletedResponse:
         """Completes a workflow task with commands, sticky if a sticky queue is named."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 _runtime: Runtime | None = None
@@ -21,7 +21,7 @@ def runtime() -> Runtime:
     """One runtime for the process, without the worker-heartbeat loop that would poll a queue of its own."""
     global _runtime
     if _runtime is None:
-        _runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=None)
+        _runtime = Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF"))), worker_heartbeat_interval=None)
     return _runtime
 
 
