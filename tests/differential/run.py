@@ -18,7 +18,7 @@ from tests.support.rpc import Raw
 from tests.support.server import Server, scratch
 
 SCENARIO_SECONDS_MAX = 75.0
-AT_ONCE = 24
+AT_ONCE = 12
 RECORDED = Path(__file__).parent / "recorded"
 
 

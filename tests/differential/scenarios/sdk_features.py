@@ -31,9 +31,9 @@ class Locally:
         results = []
         for kind in kinds:
             try:
-                results.append(await workflow.execute_local_activity(local, kind, start_to_close_timeout=timedelta(seconds=10), retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=10))))
-            except ActivityError as error:
-                results.append(str(error.cause))
+                results.append(await workflow.execute_local_activity(local, kind, schedule_to_close_timeout=timedelta(seconds=10), retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=10))))
+            except (ActivityError, ApplicationError) as error:
+                results.append(str(error.cause or error))
         return results
 
 
@@ -87,7 +87,7 @@ class Everything:
     async def run(self) -> Any:
         workflow.upsert_memo({"step": 1})
         first = await workflow.execute_activity(local, "a", start_to_close_timeout=timedelta(seconds=5))
-        second = await workflow.execute_local_activity(local, "b", start_to_close_timeout=timedelta(seconds=5))
+        second = await workflow.execute_local_activity(local, "b", schedule_to_close_timeout=timedelta(seconds=5))
         await workflow.wait_condition(lambda: len(self.words) == 1)
         try:
             await workflow.wait_condition(lambda: False, timeout=0.05)
