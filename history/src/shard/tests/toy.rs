@@ -154,8 +154,11 @@ fn transition(
     let visible = changes
         .iter()
         .any(|change| matches!(change, Change::Begin(..)));
-    for change in changes {
-        let _ = state.change(change);
+    for change in changes
+        .iter()
+        .filter(|change| !matches!(change, Change::Nonsense))
+    {
+        state.change(change).unwrap();
     }
     let first_event_id = state.next_event;
     let events: Vec<HistoryEvent> = (first_event_id..)
