@@ -251,7 +251,7 @@ fn a_start_behind_a_deletion_sees_that_it_is_gone() {
     world.call("a", Question::Close).unwrap();
     world.now = world.now.after(seconds(101));
     world.tick(0);
-    world.load_one();
+    while world.load_one() {}
     let again = world.ask(
         "a",
         Question::Start {
@@ -259,6 +259,7 @@ fn a_start_behind_a_deletion_sees_that_it_is_gone() {
             terminate: false,
         },
     );
+    assert!(world.loads.is_empty(), "the table still has the run");
     world.rest();
     let Some(Ok(Answer::Run(second))) = world.result(again) else {
         panic!("not started");

@@ -4,7 +4,7 @@ use super::toy::Question;
 use super::world::{World, at, config, seconds};
 use crate::id::Time;
 use crate::log::Parked;
-use crate::shard::Config;
+use crate::shard::{Config, Load};
 
 fn offer(priority: u8) -> Question {
     Question::Offer {
@@ -201,4 +201,47 @@ fn offers_keep_the_time_since_when_they_are_owed() {
     world.now = Time(world.now.0 + 1);
     world.take_over();
     assert_eq!(world.offered[&(run, 2)].time, since);
+}
+
+#[test]
+fn what_is_parked_while_parked_offers_are_read_is_not_lost() {
+    let mut world = World::with(Config {
+        offered_max: 1,
+        ..config()
+    });
+    let first = world.start("first");
+    world.call("first", offer(3)).unwrap();
+    world.start("second");
+    world.call("second", offer(3)).unwrap();
+    world.pass(seconds(20));
+    assert_eq!(world.table.parked.len(), 2);
+    world.start("third");
+    world.call("third", offer(1)).unwrap();
+    world.ask("first", Question::Get);
+    while world.load_one() {}
+    world.ask("first", Question::Take(2));
+    let read = world
+        .loads
+        .iter()
+        .position(|load| matches!(load, Load::Parked { .. }));
+    let read = world.loads.remove(read.unwrap()).unwrap();
+    let (load, stale) = world.table.answer(&read);
+    world.commit_all();
+    for _ in 0..2 {
+        world.now = world.now.after(seconds(6));
+        world.tick(0);
+        world.commit_all();
+    }
+    assert_eq!(world.shard.stats().overflow, 0, "the third one left too");
+    world.loaded(load, stale);
+    world.rest();
+    let mut told = 1;
+    while let Some((run, task)) = world.offered.keys().next().copied() {
+        assert_ne!(run, first);
+        let id = world.table.runs[&run].row.workflow_id.clone();
+        world.call(&id, Question::Take(task)).unwrap();
+        told += 1;
+        world.pass(seconds(7));
+    }
+    assert_eq!(told, 3);
 }

@@ -2,8 +2,9 @@
 
 use super::toy::{Answer, Question};
 use super::world::{World, add, at, config, seconds};
-use crate::id::Time;
-use crate::shard::{Config, Load};
+use crate::id::{NamespaceId, Time};
+use crate::log::WakeUp;
+use crate::shard::{Config, Load, Loaded};
 
 fn value(world: &mut World, id: &str) -> i64 {
     match world.call(id, Question::Get) {
@@ -163,4 +164,28 @@ fn a_wake_up_that_changes_nothing_does_not_spin() {
     world.call("a", Question::Alarm(world.now)).unwrap();
     world.rest();
     assert!(world.shard.next_tick() > Some(world.now));
+}
+
+#[test]
+fn a_read_of_wake_ups_knows_less_than_memory() {
+    let mut world = World::new();
+    let run = world.start("a");
+    world.call("a", Question::Timer(at(5000))).unwrap();
+    world.now = at(1301);
+    world.tick(0);
+    let load = world.loads.pop_front().unwrap();
+    // What a read saw that began while the run was hot.
+    let stale = vec![WakeUp {
+        time: Time(0),
+        run,
+        workflow_id: "a".to_owned(),
+        namespace: NamespaceId([1; 16]),
+    }];
+    world.commit_all();
+    assert_eq!(world.table.runs[&run].wake_at, Some(at(5000)));
+    let (load, _) = world.table.answer(&load);
+    world.loaded(load, Loaded::WakeUps(stale));
+    assert_eq!(world.shard.stats().wake_ups, 0);
+    world.call("a", add(1, "x")).unwrap();
+    assert_eq!(world.table.runs[&run].wake_at, Some(Time(0)));
 }
