@@ -52,7 +52,7 @@ pub enum Output<K: Kind> {
     Answer(Ticket, Released<K>),
     /// Something waits to be committed: `Shard::take` has it.
     Dirty,
-    /// Matching should have these, and should drop those. Runs ahead of the commit.
+    /// Matching should drop the withdrawn, then have the offered. Runs ahead of the commit.
     Offer {
         offered: Vec<(Key, RunId, Offer)>,
         withdrawn: Vec<(Key, RunId, Offer)>,
@@ -297,7 +297,7 @@ impl<K: Kind> Shard<K> {
         self.evict(out);
     }
 
-    /// The asker has gone: no answer is wanted. What was queued stays queued.
+    /// The asker has gone: no answer is wanted, though one may still come. What was queued stays queued.
     pub fn forget(&mut self, ticket: Ticket) {
         let Some((key, run)) = self.askers.remove(&ticket) else {
             return;

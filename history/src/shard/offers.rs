@@ -462,7 +462,11 @@ impl<K: Kind> Shard<K> {
         let key = stored.row.key();
         let untouched = !self.entries.contains_key(&key) && !self.cache.left_meanwhile(row.run);
         let key = self.entry(key);
-        if untouched && stored.row.is_open() {
+        if untouched && !stored.row.is_open() {
+            self.looked_at(&key, &row, out);
+            return;
+        }
+        if untouched {
             // The open run of an id is its current one.
             self.found_current(&key, &stored.row);
             self.insert(&key, row.run, *stored, out);

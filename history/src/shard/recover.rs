@@ -236,7 +236,7 @@ impl<K: Kind> Shard<K> {
         };
         entry.load = None;
         if let Some(turn) = entry.waiting.front_mut() {
-            turn.events = events;
+            turn.events.extend(events);
         }
     }
 

@@ -99,12 +99,8 @@ impl Tail {
         }
     }
 
-    /// Single events, if all of them are here.
-    pub(super) fn events(&self, ids: &[i64]) -> Option<Vec<HistoryEvent>> {
-        ids.iter().map(|id| self.event(*id)).collect()
-    }
-
-    fn event(&self, id: i64) -> Option<HistoryEvent> {
+    /// A single event, if it is here.
+    pub(super) fn event(&self, id: i64) -> Option<HistoryEvent> {
         let piece = self.pieces.iter().rev().find(|piece| piece.first <= id)?;
         if id >= piece.end() {
             return None;
@@ -217,9 +213,8 @@ mod tests {
     #[test]
     fn single_events_are_found_or_not() {
         let tail = tail();
-        let found = tail.events(&[9, 5]).unwrap();
-        assert_eq!((found[0].event_id, found[1].event_id), (9, 5));
-        assert_eq!(tail.events(&[4, 5]), None);
-        assert_eq!(tail.events(&[10]), None);
+        let found = |id| tail.event(id).map(|event| event.task_id);
+        assert_eq!([found(9), found(5)], [Some(9000), Some(5000)]);
+        assert_eq!([found(4), found(10)], [None, None]);
     }
 }

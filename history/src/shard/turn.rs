@@ -152,9 +152,9 @@ impl<K: Kind> Shard<K> {
             match self.try_turn(key, turn, limits, out) {
                 None => return,
                 Some((mut turn, Need::Events { run, ids })) => {
-                    match self.tail_events(key, run, &ids) {
-                        Some(events) => turn.events = events,
-                        None => break (turn, Need::Events { run, ids }),
+                    let ids = self.from_tail(key, run, ids, &mut turn.events);
+                    if !ids.is_empty() {
+                        break (turn, Need::Events { run, ids });
                     }
                     next = Some(turn);
                 }
@@ -571,14 +571,25 @@ impl<K: Kind> Shard<K> {
         }
     }
 
-    /// Events for a turn from memory, or else from the store.
-    pub(super) fn tail_events(
+    /// Adds what memory has of these events; the ids that the store must be asked for. It has them: they are durable.
+    fn from_tail(
         &self,
         key: &Key,
         run: RunId,
-        ids: &[i64],
-    ) -> Option<Vec<HistoryEvent>> {
-        self.entries.get(key)?.run(run)?.tail.events(ids)
+        mut ids: Vec<i64>,
+        events: &mut Vec<HistoryEvent>,
+    ) -> Vec<i64> {
+        let cached = self.entries.get(key).and_then(|entry| entry.run(run));
+        ids.retain(|id| {
+            let known = events.iter().any(|event| event.event_id == *id);
+            let found = cached
+                .filter(|_| !known)
+                .and_then(|cached| cached.tail.event(*id));
+            let missing = !known && found.is_none();
+            events.extend(found);
+            missing
+        });
+        ids
     }
 
     /// An entry that tells nothing need not be.
