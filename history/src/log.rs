@@ -14,6 +14,7 @@ use crate::kind::{Heartbeat, Queue};
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod model;
+pub mod postgres;
 pub mod sqlite;
 pub mod visibility;
 
