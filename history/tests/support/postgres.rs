@@ -3,20 +3,21 @@
 //! Takes the binaries from `CAIRN_POSTGRES_BIN`, else the newest under `/usr/lib/postgresql`, else those in the path.
 //! PostgreSQL refuses to run as root, so root starts it as the user `postgres`.
 
+use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A server that runs.
 #[derive(Debug)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     folder: tempfile::TempDir,
     port: u16,
 }
 
 impl Cluster {
     /// Creates and starts a server with these settings on top of its defaults. Panics if that is not possible.
-    pub fn start(settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("cairn-postgres-")
             .tempdir()
@@ -42,7 +43,7 @@ impl Cluster {
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\n"
         );
         for (name, value) in settings {
-            text.push_str(&format!("{name} = '{value}'\n"));
+            writeln!(text, "{name} = '{value}'").unwrap();
         }
         let configuration = data.join("postgresql.auto.conf");
         std::fs::write(configuration, text).unwrap();
@@ -68,16 +69,16 @@ impl Cluster {
     }
 
     /// Starts it after [`Cluster::stop`].
-    pub fn run(&self) {
+    pub(crate) fn run(&self) {
         self.control(&["start"]);
     }
 
     /// Stops it as if it had crashed.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.control(&["stop", "--mode=immediate"]);
     }
 
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 }
