@@ -14,6 +14,7 @@ use crate::kind::{Heartbeat, Queue};
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod model;
+pub mod postgres;
 pub mod sqlite;
 pub mod visibility;
 
@@ -111,6 +112,10 @@ impl Row {
 
 /// One write of one run, atomic with everything in it. Writes of a batch are in the order of the heads they make.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every write is an append, the largest"
+)]
 pub enum Write {
     /// A transition: a record is appended, and whatever row changes with it.
     Append {

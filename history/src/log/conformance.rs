@@ -4,8 +4,15 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::missing_panics_doc,
     reason = "this is test code that integration tests of other targets call"
+)]
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::wildcard_imports,
+        clippy::enum_glob_use,
+        reason = "as in tests, whose names need no lists"
+    )
 )]
 
 use async_trait::async_trait;

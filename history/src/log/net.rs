@@ -26,6 +26,10 @@ pub(super) struct Run<'a> {
     pub(super) records: Vec<&'a Record>,
     pub(super) row: Option<&'a Row>,
     /// What `wake_at` becomes; with a row it is always given.
+    #[expect(
+        clippy::option_option,
+        reason = "outside: whether it changes; inside: what the column holds"
+    )]
     pub(super) wake: Option<Option<Time>>,
     pub(super) snapshot: Option<&'a Snapshot>,
     /// Replaces what is parked for the run.

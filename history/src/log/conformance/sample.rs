@@ -177,8 +177,9 @@ pub(super) async fn try_commit(
     epoch: Epoch,
     writes: Vec<Write>,
 ) -> Result<super::super::Committed, Failure> {
-    let writer = SHARD.0 as usize % store.writers();
-    store.commit(writer, &[batch(SHARD, epoch, writes)]).await
+    let connection = SHARD.0 as usize % store.writers();
+    let batches = [batch(SHARD, epoch, writes)];
+    store.commit(connection, &batches).await
 }
 
 pub(super) async fn refused(store: &dyn Store, epoch: Epoch, writes: Vec<Write>) {

@@ -103,12 +103,9 @@ impl Script {
 
     /// What was not written is not known.
     fn forget(&mut self, before: Vec<Known>, done: Result<Committed, Failure>) {
-        let lost = match done {
-            Ok(committed) => committed.lost,
-            Err(_) => {
-                self.runs = before;
-                return;
-            }
+        let Ok(Committed { lost }) = done else {
+            self.runs = before;
+            return;
         };
         let of = |known: &Known, shards| known.row.key().shard(shards);
         let shards = self.shards;

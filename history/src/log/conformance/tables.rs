@@ -49,7 +49,7 @@ pub(super) async fn numbers_and_texts_have_no_forbidden_values(place: &mut dyn P
         let extremes = Row {
             nth: extreme.unsigned_abs().min(i64::MAX as u64),
             start_request_id: text.clone(),
-            status: extreme.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
+            status: i32::try_from(extreme).unwrap_or(i32::MIN),
             workflow_type: text.clone(),
             task_queue: text.clone(),
             kind: u8::MAX,

@@ -251,7 +251,7 @@ fn a_full_database_rolls_back_and_goes_on() {
             .writer
             .lock()
             .pragma_update(None, "max_page_count", pages)
-            .unwrap()
+            .unwrap();
     };
     most(100);
     let failure = commit(&store, vec![append(1, 1_000), append(2, 1 << 20)]).unwrap_err();
