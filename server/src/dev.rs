@@ -161,7 +161,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     logs::start(config.log.level, config.log.format);
     let serving = serve::Serving::start(&config).await?;
-    greet(&args, &config, &serving)?;
+    // Nobody has to listen: a closed terminal does not end a server.
+    let _ = greet(&args, &config, &serving);
     serving.until_signal().await
 }
 

@@ -44,6 +44,11 @@ fn runtime(threads: Option<usize>) -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 fn complain(error: &anyhow::Error) -> ExitCode {
+    let closed = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    if error.downcast_ref().is_some_and(closed) {
+        // `cairn workflow list | head` has what it wanted.
+        return ExitCode::SUCCESS;
+    }
     eprintln!("Error: {error:#}");
     ExitCode::FAILURE
 }

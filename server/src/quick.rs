@@ -21,7 +21,8 @@ pub(crate) async fn run(_args: Args) -> anyhow::Result<()> {
     config.server.metrics.enabled = false;
     logs::start(config.log.level, config.log.format);
     let serving = serve::Serving::start(&config).await?;
-    greet(&config, &serving)?;
+    // Nobody has to listen: a closed terminal does not end a server.
+    let _ = greet(&config, &serving);
     serving.until_signal().await
 }
 

@@ -78,7 +78,7 @@ impl Client {
         if self.shorthand {
             json::short(message)
         } else {
-            json::raw(message)
+            Ok(serde_json::to_value(json::raw(message)?)?)
         }
     }
 }

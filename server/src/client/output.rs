@@ -125,10 +125,13 @@ impl List {
 }
 
 fn aligned(fields: &[(&str, Option<String>)]) -> String {
-    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    fields
-        .iter()
-        .filter_map(|(name, value)| Some((name, value.as_ref()?)))
+    let there = || {
+        fields
+            .iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)))
+    };
+    let width = there().map(|(name, _)| name.len()).max().unwrap_or(0);
+    there()
         .map(|(name, value)| format!("  {name:width$}  {value}\n"))
         .collect()
 }

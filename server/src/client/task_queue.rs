@@ -112,7 +112,7 @@ impl Describe {
         }
         show_pollers(&client, &pollers)?;
         let config = config.filter(|_| self.report_config);
-        let config = config.as_ref().map(proto::raw).transpose()?;
+        let config = config.as_ref().map(proto::short).transpose()?;
         if let Some(config) = &config {
             client.printer.line(&format!("Config: {config}"))?;
         }

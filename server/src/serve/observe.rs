@@ -138,3 +138,25 @@ fn error(code: Code) -> Option<&'static str> {
         Code::Internal | Code::Unknown => "service_errors_internal",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tower::{Layer as _, Service as _, service_fn};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_answered_internal() {
+        let mut service = Layer.layer(service_fn(async |_: Request<Body>| {
+            if true {
+                panic!("a bug");
+            }
+            Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
+        }));
+        let request = Request::new(Body::empty());
+        let response = service.call(request).await.unwrap();
+        let status = Status::from_header_map(response.headers()).unwrap();
+        assert_eq!(status.code(), Code::Internal);
+        assert!(!status.message().contains("bug"));
+    }
+}

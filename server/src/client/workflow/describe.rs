@@ -87,7 +87,7 @@ impl Describe {
         outcome: Option<&outcome::Outcome>,
     ) -> anyhow::Result<()> {
         let mut value = if self.raw {
-            json::raw(described)?
+            serde_json::to_value(json::raw(described)?)?
         } else {
             client.json(described)?
         };

@@ -159,7 +159,7 @@ impl Count {
             .map_err(|status| refused("failed counting workflows", &status))?
             .into_inner();
         client.printer.line(&format!("Total: {}", answer.count))?;
-        let mut value = json::raw(&answer)?;
+        let mut value = serde_json::to_value(json::raw(&answer)?)?;
         for (index, group) in answer.groups.iter().enumerate() {
             // Values of groups say their type in the metadata, which ordinary shorthand would keep; here only the value counts.
             let values: Vec<Value> = group
