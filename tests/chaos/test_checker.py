@@ -218,7 +218,8 @@ def test_a_timer_fires_late(fabric: Fabric) -> None:
 
 
 def test_an_outage_excuses_lateness() -> None:
-    assert lateness(World([], {}, [(10.0, 30.0)]), 5 * SECOND, 32 * SECOND) == pytest.approx(7.0)
+    assert lateness(World([], {}, [(10.0, 30.0), (40.0, 50.0)]), 5 * SECOND, 32 * SECOND) == pytest.approx(2.0)
+    assert lateness(World([], {}, [(10.0, 30.0)]), 31 * SECOND, 32 * SECOND) == pytest.approx(1.0)
 
 
 def test_two_open_runs_of_one_id(fabric: Fabric) -> None:

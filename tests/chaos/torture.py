@@ -18,17 +18,14 @@ from tests.chaos.load import Load
 from tests.chaos.nemesis import Nemesis, Workers
 from tests.support.postgres import Cluster
 from tests.support.rpc import Raw, Refused
-from tests.support.server import Server
+from tests.support.server import Server, on_database
 from tests.support.wait import TimedOut, until
 
 HEAL_SECONDS_MAX = 90.0
 CONVERGE_SECONDS_MAX = 15.0
+FETCH_SECONDS_MAX = 60.0
 READERS = 16
 PAGE = 500
-
-CAIRN_POSTGRES_COMMAND = ("server", "--database-url", "{url}", "--ip", "127.0.0.1", "--port", "{{port}}", "--headless", "--log-level", "warn")
-"""How our server is started on a database: the only place that knows the flags."""
-
 
 @dataclass
 class Settings:
@@ -70,7 +67,7 @@ async def torture(settings: Settings) -> Report:
     if settings.store == "postgres":
         cluster = Cluster(settings.directory)
         await asyncio.to_thread(cluster.create)
-        server.command = (*(part.format(url=cluster.url) for part in CAIRN_POSTGRES_COMMAND), *settings.extra)
+        server.command = on_database(cluster.url, settings.extra)
     await server.start()
     log = oplog.OpLog(settings.directory / "ops.log")
     raw = Raw(server.address)
@@ -186,11 +183,14 @@ async def collect(raw: Raw, file: Path) -> tuple[dict[str, Run], dict[str, int]]
 
 
 async def fetch(raw: Raw, workflow_id: str, run_id: str, listed: int | None) -> Run:
-    """A run's history and description; one that is gone has no events."""
-    try:
-        events = durable(await raw.history(workflow_id, run_id))
-        described = await raw.describe(workflow_id, run_id)
-    except Refused:
-        return Run(workflow_id, run_id, [], listed_status=listed)
-    info = described.workflow_execution_info
-    return Run(workflow_id, run_id, events, info.status, info.history_length, listed)
+    """A run's history and description; one that is not found has no events, any other refusal is asked again."""
+
+    async def certain() -> Run | None:
+        try:
+            events = durable(await raw.history(workflow_id, run_id))
+            info = (await raw.describe(workflow_id, run_id)).workflow_execution_info
+        except Refused as refusal:
+            return Run(workflow_id, run_id, [], listed_status=listed) if refusal.code == "NOT_FOUND" else None
+        return Run(workflow_id, run_id, events, info.status, info.history_length, listed)
+
+    return await until(certain, f"a certain answer about {run_id}", FETCH_SECONDS_MAX)
