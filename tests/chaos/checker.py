@@ -256,7 +256,9 @@ def read_your_acks(world: World) -> Iterator[Violation]:
 
 
 def unseen(op: Op, run_id: str, before: list[Op]) -> Iterator[Violation]:
-    """What a read should have shown and did not."""
+    """What a read should have shown and did not. While a workflow task runs, events wait in a buffer that no history shows."""
+    if op.result.get("buffering"):
+        return
     count = sum(1 for number in {signal_key(one) for one in before if one.kind == "signal"} if number)
     if op.result["signals"] < count:
         yield Violation("I-13", f"{op.kind} of {run_id} saw {op.result['signals']} signals after {count} were acknowledged")

@@ -258,10 +258,11 @@ class Driver:
         self.say("read")
         number = await self.load.log.invoke("read", workflow_id=self.workflow_id, run_id=self.run_id)
         try:
-            events = durable(await self.load.raw.history(self.workflow_id, self.run_id))
+            shown = await self.load.raw.history(self.workflow_id, self.run_id)
         except Refused as refusal:
             await self.load.log.answer(number, "doubt" if refusal.code in DOUBTFUL else "fail", code=refusal.code)
             return False
+        events = durable(shown)
         names = [event_name(event) for event in events]
         closed = bool(names) and names[-1] in CLOSES
         await self.load.log.answer(
@@ -272,6 +273,7 @@ class Driver:
             signals=names.count("WorkflowExecutionSignaled"),
             cancel="WorkflowExecutionCancelRequested" in names,
             closed=closed,
+            buffering=event_name(shown[-1]) == "WorkflowTaskStarted",
         )
         return closed
 

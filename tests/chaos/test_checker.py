@@ -267,6 +267,11 @@ def test_a_read_does_not_see_what_was_acknowledged(fabric: Fabric, kind: str, sa
     assert "I-13" in fabric.promises()
 
 
+def test_a_buffered_signal_need_not_be_seen(fabric: Fabric) -> None:
+    fabric.op("read", {"run_id": "r"}, {"events": 4, "hash": prefix_hashes(fabric.runs["r"].events)[4], "signals": 0, "cancel": False, "closed": False, "buffering": True})
+    assert fabric.promises() == set()
+
+
 def test_a_query_does_not_see_an_acknowledged_signal(fabric: Fabric) -> None:
     fabric.op("query", {"run_id": "r"}, {"signals": 1})
     assert fabric.promises() == {"I-13"}
