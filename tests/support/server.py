@@ -32,6 +32,11 @@ HEALTH_REQUEST = b"\x0a" + bytes([len(WORKFLOW_SERVICE)]) + WORKFLOW_SERVICE.enc
 HEALTH_SERVING = b"\x08\x01"
 
 PR_SET_PDEATHSIG = 1
+PORT = "PORT"
+
+
+DATABASE_COMMAND = ("server", "--database", "{url}", "--ip", HOST, "--port", "{port}", "--metrics-port", "{metrics_port}", "--log-level", "warn")
+"""How our server is started on a database: the only place that knows these flags."""
 
 
 class DidNotStart(Exception):
@@ -79,7 +84,7 @@ class Server:
     db_filename: Path | None = None
     extra: tuple[str, ...] = ()
     command: tuple[str, ...] | None = None
-    """Replaces the whole `server start-dev …` command line when set; `{port}` is filled in."""
+    """Replaces the whole `server start-dev …` command line when set; `PORT` is filled in."""
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
@@ -91,7 +96,7 @@ class Server:
     def arguments(self) -> list[str]:
         """The full command line."""
         if self.command is not None:
-            return [str(self.binary), *(part.format(port=self.port) for part in self.command)]
+            return [str(self.binary), *(str(self.port) if part == PORT else part for part in self.command)]
         line = [str(self.binary), "server", "start-dev", "--headless", "--ip", HOST, "--port", str(self.port)]
         line += ["--log-level", "warn"]
         if self.db_filename is not None:
@@ -161,6 +166,12 @@ class Server:
         except subprocess.TimeoutExpired:
             pass
         self.kill()
+
+
+def on_database(url: str, extra: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The command line of our server on a database."""
+    filled = {"url": url, "metrics_port": free_port(), "port": PORT}
+    return (*(part.format(**filled) for part in DATABASE_COMMAND), *extra)
 
 
 def scratch(prefix: str, parent: Path | None = None) -> Path:
