@@ -1,0 +1,235 @@
+//! Activities.
+//!
+//! | in        | event or change                       | becomes   | owes                                       |
+//! |-----------|---------------------------------------|-----------|--------------------------------------------|
+//! | –         | Scheduled                             | scheduled | an offer when due; schedule timeouts       |
+//! | scheduled | `ActivityStarted`                     | started   | start-to-close, heartbeat, schedule-to-close |
+//! | started   | `ActivityRetry`                       | scheduled | an offer when the next attempt is due      |
+//! | started   | Started + Completed / Failed / TimedOut / Canceled | gone | a workflow task               |
+//! | scheduled | TimedOut / Canceled                   | gone      | a workflow task                            |
+//! | any       | CancelRequested                       | the same, and the worker hears of it at its next heartbeat | – |
+//!
+//! History hears that an activity was started only when it closes: an attempt that is retried leaves no event.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_proto::cairn::record::v1 as record;
+use cairn_proto::temporal::api::common::v1::Priority;
+use cairn_proto::temporal::api::failure::v1::Failure;
+use cairn_proto::temporal::api::history::v1::ActivityTaskScheduledEventAttributes;
+use serde::{Deserialize, Serialize};
+
+use super::retry::Policy;
+use super::state::State;
+use super::wire;
+use crate::id::{NamespaceId, Time};
+use crate::kind::{Offer, Queue, Task, Work};
+
+mod cancel;
+mod heartbeat;
+mod respond;
+mod retry;
+mod schedule;
+mod start;
+mod timeout;
+
+pub(crate) use cancel::request_cancel;
+pub(crate) use heartbeat::{Beat, heartbeat};
+pub(crate) use respond::{cancel, complete, fail};
+pub(crate) use schedule::schedule;
+pub(crate) use start::{start, start_eager};
+pub(crate) use timeout::{next_deadline, time_out};
+
+/// The activities that have not closed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    #[serde(with = "wire::shared_map")]
+    pub(crate) pending: BTreeMap<i64, Arc<Activity>>,
+    by_id: BTreeMap<String, i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Activity {
+    pub(crate) scheduled_event_id: i64,
+    pub(crate) id: String,
+    pub(crate) activity_type: String,
+    pub(crate) task_queue: String,
+    /// Zero: none.
+    pub(crate) schedule_to_close: Duration,
+    pub(crate) schedule_to_start: Duration,
+    pub(crate) start_to_close: Duration,
+    pub(crate) heartbeat: Duration,
+    pub(crate) policy: Policy,
+    #[serde(with = "wire::optional")]
+    pub(crate) priority: Option<Priority>,
+    pub(crate) first_scheduled_time: Time,
+    pub(crate) attempt: i32,
+    /// When this attempt is due.
+    pub(crate) scheduled_time: Time,
+    pub(crate) started: Option<Started>,
+    pub(crate) cancel_requested_event_id: Option<i64>,
+    /// Of the attempt before.
+    #[serde(with = "wire::optional")]
+    pub(crate) last_failure: Option<Failure>,
+    pub(crate) last_worker_identity: String,
+    pub(crate) last_started_time: Option<Time>,
+    pub(crate) last_complete_time: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Started {
+    pub(crate) time: Time,
+    pub(crate) request_id: String,
+    pub(crate) identity: String,
+}
+
+impl Part {
+    pub(crate) fn get(&self, scheduled_event_id: i64) -> Option<&Arc<Activity>> {
+        self.pending.get(&scheduled_event_id)
+    }
+
+    pub(crate) fn by_id(&self, id: &str) -> Option<&Arc<Activity>> {
+        self.pending.get(self.by_id.get(id)?)
+    }
+
+    pub(crate) fn knows(&self, scheduled_event_id: i64) -> bool {
+        self.pending.contains_key(&scheduled_event_id)
+    }
+
+    pub(crate) fn scheduled(
+        &mut self,
+        event_id: i64,
+        time: Time,
+        it: &ActivityTaskScheduledEventAttributes,
+    ) -> bool {
+        let activity = Activity {
+            scheduled_event_id: event_id,
+            id: it.activity_id.clone(),
+            activity_type: it
+                .activity_type
+                .as_ref()
+                .map(|it| it.name.clone())
+                .unwrap_or_default(),
+            task_queue: it
+                .task_queue
+                .as_ref()
+                .map(|it| it.name.clone())
+                .unwrap_or_default(),
+            schedule_to_close: wire::span(it.schedule_to_close_timeout.as_ref()),
+            schedule_to_start: wire::span(it.schedule_to_start_timeout.as_ref()),
+            start_to_close: wire::span(it.start_to_close_timeout.as_ref()),
+            heartbeat: wire::span(it.heartbeat_timeout.as_ref()),
+            policy: Policy::filled(&it.retry_policy.clone().unwrap_or_default()),
+            priority: it.priority.clone(),
+            first_scheduled_time: time,
+            attempt: 1,
+            scheduled_time: time,
+            started: None,
+            cancel_requested_event_id: None,
+            last_failure: None,
+            last_worker_identity: String::new(),
+            last_started_time: None,
+            last_complete_time: None,
+        };
+        let fresh = self.by_id.insert(activity.id.clone(), event_id).is_none();
+        self.pending.insert(event_id, Arc::new(activity));
+        fresh
+    }
+
+    pub(crate) fn closed(&mut self, scheduled_event_id: i64) -> bool {
+        let Some(activity) = self.pending.remove(&scheduled_event_id) else {
+            return false;
+        };
+        self.by_id.remove(&activity.id).is_some()
+    }
+
+    /// Of an activity that has closed meanwhile nothing is left to cancel.
+    pub(crate) fn cancel_requested(&mut self, event_id: i64, scheduled_event_id: i64) {
+        if let Some(activity) = self.pending.get_mut(&scheduled_event_id) {
+            Arc::make_mut(activity).cancel_requested_event_id = Some(event_id);
+        }
+    }
+
+    pub(crate) fn started(&mut self, time: Time, it: &record::ActivityStarted) -> bool {
+        let Some(activity) = self.pending.get_mut(&it.scheduled_event_id) else {
+            return false;
+        };
+        let activity = Arc::make_mut(activity);
+        activity.last_started_time = Some(time);
+        activity.last_worker_identity.clone_from(&it.identity);
+        let started = Started {
+            time,
+            request_id: it.request_id.clone(),
+            identity: it.identity.clone(),
+        };
+        activity.started.replace(started).is_none()
+    }
+
+    pub(crate) fn retry(&mut self, time: Time, it: &record::ActivityRetry) -> bool {
+        let Some(activity) = self.pending.get_mut(&it.scheduled_event_id) else {
+            return false;
+        };
+        let activity = Arc::make_mut(activity);
+        activity.attempt = it.attempt;
+        activity.scheduled_time = Time(it.scheduled_time);
+        activity.last_failure.clone_from(&it.failure);
+        activity.last_complete_time = Some(time);
+        activity.started.take().is_some()
+    }
+}
+
+impl Activity {
+    /// When the time for all attempts is over.
+    pub(crate) fn expiration(&self) -> Option<Time> {
+        (!self.schedule_to_close.is_zero())
+            .then(|| self.first_scheduled_time.after(self.schedule_to_close))
+    }
+
+    fn offer(&self, namespace: NamespaceId, priority: u8) -> Offer {
+        Offer {
+            queue: Queue {
+                namespace,
+                name: self.task_queue.clone(),
+                work: Work::Activity,
+                sticky_of: None,
+            },
+            task: Task {
+                work: Work::Activity,
+                scheduled_event_id: self.scheduled_event_id,
+                attempt: self.attempt,
+            },
+            priority: self
+                .priority
+                .as_ref()
+                .map_or(priority, |it| super::priority(Some(it))),
+            time: self.scheduled_time,
+        }
+    }
+}
+
+/// The attempts that wait for a worker now.
+pub(crate) fn owed(state: &State, now: Time) -> impl Iterator<Item = Offer> {
+    let priority = super::priority(state.origin.priority.as_ref());
+    state
+        .activities
+        .pending
+        .values()
+        .filter(move |it| it.started.is_none() && it.scheduled_time <= now)
+        .map(move |it| it.offer(state.origin.namespace, priority))
+}
+
+/// The activities that `before` knew and `after` does not.
+pub(crate) fn gone(before: &State, after: &State) -> Vec<i64> {
+    if Arc::ptr_eq(&before.activities, &after.activities) {
+        return Vec::new();
+    }
+    before
+        .activities
+        .pending
+        .keys()
+        .filter(|id| !after.activities.knows(**id))
+        .copied()
+        .collect()
+}

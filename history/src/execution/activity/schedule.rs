@@ -1,0 +1,158 @@
+//! The command `ScheduleActivityTask`: validity and the timeouts that the event will show.
+
+use std::time::Duration;
+
+use cairn_proto::temporal::api::common::v1::ActivityType;
+use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
+use cairn_proto::temporal::api::history::v1::ActivityTaskScheduledEventAttributes;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+
+use crate::execution::command::{Bad, ScheduleActivity, Signed};
+use crate::execution::retry::Policy;
+use crate::execution::workflow_task::{Completing, normal_queue};
+use crate::execution::{Limits, payload_size, wire};
+
+/// Zero: none.
+struct Timeouts {
+    schedule_to_close: Duration,
+    schedule_to_start: Duration,
+    start_to_close: Duration,
+    heartbeat: Duration,
+}
+
+pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) -> Result<(), Bad> {
+    let limits = it.draft.limits;
+    let run_timeout = it.draft.state.origin.run_timeout;
+    let (timeouts, policy) = check(asked, run_timeout, limits)
+        .map_err(|text| Bad::Task(Cause::BadScheduleActivityAttributes, text))?;
+    if payload_size(asked.input.as_ref()) > limits.blob_bytes_max {
+        return Err(Bad::Run(
+            Cause::BadScheduleActivityAttributes,
+            "ScheduleActivityTaskCommandAttributes.Input exceeds size limit.".to_owned(),
+        ));
+    }
+    let activities = &it.draft.state.activities;
+    if activities.pending.len() >= limits.pending_activities_max {
+        return Err(Bad::Task(
+            Cause::PendingActivitiesLimitExceeded,
+            format!(
+                "the number of pending activities, {}, has reached the per-workflow limit of {}",
+                activities.pending.len(),
+                limits.pending_activities_max
+            ),
+        ));
+    }
+    if activities.by_id(&asked.activity_id).is_some() {
+        return Err(Bad::Task(
+            Cause::ScheduleActivityDuplicateId,
+            format!("ActivityID={}", asked.activity_id),
+        ));
+    }
+    let task_queue = match asked.task_queue.as_str() {
+        "" => &it.draft.state.origin.task_queue,
+        name => name,
+    };
+    let scheduled = ActivityTaskScheduledEventAttributes {
+        activity_id: asked.activity_id.clone(),
+        activity_type: Some(ActivityType {
+            name: asked.activity_type.clone(),
+        }),
+        task_queue: Some(normal_queue(task_queue)),
+        header: asked.header.clone(),
+        input: asked.input.clone(),
+        schedule_to_close_timeout: Some(wire::duration(timeouts.schedule_to_close)),
+        schedule_to_start_timeout: Some(wire::duration(timeouts.schedule_to_start)),
+        start_to_close_timeout: Some(wire::duration(timeouts.start_to_close)),
+        heartbeat_timeout: Some(wire::duration(timeouts.heartbeat)),
+        workflow_task_completed_event_id: it.completed_event_id,
+        retry_policy: Some(policy.published()),
+        use_workflow_build_id: asked.use_workflow_build_id,
+        priority: asked.priority.clone(),
+    };
+    let id = it.write(Attributes::ActivityTaskScheduledEventAttributes(scheduled));
+    if asked.request_eager_execution && limits.eager_activities {
+        it.eager.push((id, it.index));
+    }
+    Ok(())
+}
+
+fn check(
+    asked: &ScheduleActivity,
+    run_timeout: Duration,
+    limits: &Limits,
+) -> Result<(Timeouts, Policy), String> {
+    let of = format!(
+        "ActivityId={} ActivityType={}",
+        asked.activity_id, asked.activity_type
+    );
+    if asked.activity_id.is_empty() {
+        return Err(format!("activityId is not set. {of}"));
+    }
+    if asked.activity_type.is_empty() {
+        return Err(format!("activityType is not set. {of}"));
+    }
+    let policy = Policy::checked(asked.retry_policy.as_ref())
+        .map_err(|why| format!("invalid ActivityRetryPolicy. {of}: {why}"))?;
+    for (name, value) in [
+        ("activityID", &asked.activity_id),
+        ("activityType", &asked.activity_type),
+        ("taskQueue", &asked.task_queue),
+    ] {
+        if value.len() > limits.id_bytes_max {
+            return Err(format!("{name} exceeds length limit. {of}"));
+        }
+    }
+    if asked.task_queue.starts_with("/_sys/") {
+        return Err(format!("invalid TaskQueue: {}. {of}", asked.task_queue));
+    }
+    if let Some(priority) = &asked.priority {
+        crate::execution::check_priority(priority)?;
+    }
+    Ok((timeouts(asked, &of, run_timeout)?, policy))
+}
+
+fn timeouts(asked: &ScheduleActivity, of: &str, run: Duration) -> Result<Timeouts, String> {
+    let checked = |name: &str, value: Option<Signed>| {
+        Signed::checked(value).map_err(|why| format!("invalid {name}: {why} {of}"))
+    };
+    let schedule_to_close = checked("ScheduleToCloseTimeout", asked.schedule_to_close)?;
+    let schedule_to_start = checked("ScheduleToStartTimeout", asked.schedule_to_start)?;
+    let start_to_close = checked("StartToCloseTimeout", asked.start_to_close)?;
+    let heartbeat = checked("HeartbeatTimeout", asked.heartbeat)?;
+    let within = |value: Duration, bound: Duration| match (value.is_zero(), bound.is_zero()) {
+        (true, _) => bound,
+        (false, true) => value,
+        (false, false) => value.min(bound),
+    };
+    let mut timeouts = if !schedule_to_close.is_zero() {
+        Timeouts {
+            schedule_to_close,
+            schedule_to_start: within(schedule_to_start, schedule_to_close),
+            start_to_close: within(start_to_close, schedule_to_close),
+            heartbeat,
+        }
+    } else if !start_to_close.is_zero() {
+        Timeouts {
+            schedule_to_close: run,
+            schedule_to_start: within(schedule_to_start, run),
+            start_to_close,
+            heartbeat,
+        }
+    } else {
+        return Err(format!(
+            "a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity. {of}"
+        ));
+    };
+    if !run.is_zero() {
+        for timeout in [
+            &mut timeouts.schedule_to_close,
+            &mut timeouts.schedule_to_start,
+            &mut timeouts.start_to_close,
+            &mut timeouts.heartbeat,
+        ] {
+            *timeout = (*timeout).min(run);
+        }
+    }
+    timeouts.heartbeat = timeouts.heartbeat.min(timeouts.start_to_close);
+    Ok(timeouts)
+}

@@ -1,0 +1,178 @@
+//! The four timeouts of an activity.
+
+use std::sync::Arc;
+
+use cairn_proto::temporal::api::enums::v1::{RetryState, TimeoutType};
+use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
+use cairn_proto::temporal::api::failure::v1::{Failure, TimeoutFailureInfo};
+use cairn_proto::temporal::api::history::v1::ActivityTaskTimedOutEventAttributes;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+
+use super::retry::{close, retry};
+use super::{Activity, Part};
+use crate::execution::Volatile;
+use crate::execution::retry::timeout_name;
+use crate::execution::transition::Draft;
+use crate::id::Time;
+
+/// When the next timeout or attempt of any activity is due.
+pub(crate) fn next_deadline(part: &Part, volatile: &Volatile) -> Option<Time> {
+    part.pending
+        .values()
+        .filter_map(|activity| {
+            let timeout = deadline(activity, volatile).map(|(time, _)| time);
+            let waits = activity.started.is_none() && activity.attempt > 1;
+            // An attempt that is due is offered, and needs no waking any more.
+            let retry = (waits && !volatile.is_awake_at(activity.scheduled_time))
+                .then_some(activity.scheduled_time);
+            match (timeout, retry) {
+                (Some(timeout), Some(retry)) => Some(timeout.min(retry)),
+                (timeout, retry) => timeout.or(retry),
+            }
+        })
+        .min()
+}
+
+/// The first timeout that will hit an activity.
+fn deadline(activity: &Activity, volatile: &Volatile) -> Option<(Time, TimeoutType)> {
+    let after = |start: Time, timeout: std::time::Duration, kind| {
+        (!timeout.is_zero()).then(|| (start.after(timeout), kind))
+    };
+    let close = after(
+        activity.first_scheduled_time,
+        activity.schedule_to_close,
+        TimeoutType::ScheduleToClose,
+    );
+    let others = match &activity.started {
+        None => [
+            after(
+                activity.scheduled_time,
+                activity.schedule_to_start,
+                TimeoutType::ScheduleToStart,
+            ),
+            None,
+        ],
+        Some(started) => [
+            after(
+                started.time,
+                activity.start_to_close,
+                TimeoutType::StartToClose,
+            ),
+            after(
+                volatile.last_beat(activity.scheduled_event_id, started.time),
+                activity.heartbeat,
+                TimeoutType::Heartbeat,
+            ),
+        ],
+    };
+    others
+        .into_iter()
+        .chain([close])
+        .flatten()
+        .min_by_key(|(time, _)| *time)
+}
+
+/// Times out every activity whose time is up, in the order in which it was.
+pub(crate) fn time_out(draft: &mut Draft<'_>, volatile: &mut Volatile) {
+    let mut due: Vec<_> = draft
+        .state
+        .activities
+        .pending
+        .values()
+        .filter_map(|activity| {
+            let (time, kind) = deadline(activity, volatile)?;
+            (time <= draft.now).then(|| {
+                (
+                    time,
+                    activity.scheduled_event_id,
+                    kind,
+                    Arc::clone(activity),
+                )
+            })
+        })
+        .collect();
+    due.sort_unstable_by_key(|(time, id, ..)| (*time, *id));
+    for (_, _, kind, activity) in due {
+        time_out_one(draft, volatile, &activity, kind);
+    }
+}
+
+fn time_out_one(
+    draft: &mut Draft<'_>,
+    volatile: &mut Volatile,
+    activity: &Activity,
+    kind: TimeoutType,
+) {
+    let mut failure = timeout_failure(activity, kind, volatile);
+    let retry_state = match kind {
+        TimeoutType::StartToClose | TimeoutType::Heartbeat => {
+            match retry(draft, activity, &failure) {
+                Ok(()) => {
+                    volatile.forget_beat(activity.scheduled_event_id);
+                    return;
+                }
+                Err(state) => state,
+            }
+        }
+        _ => RetryState::Timeout,
+    };
+    if retry_state == RetryState::Timeout
+        && matches!(kind, TimeoutType::StartToClose | TimeoutType::Heartbeat)
+    {
+        failure = no_time_left(failure);
+    }
+    close(draft, activity, |started_event_id| {
+        Attributes::ActivityTaskTimedOutEventAttributes(ActivityTaskTimedOutEventAttributes {
+            failure: Some(failure),
+            scheduled_event_id: activity.scheduled_event_id,
+            started_event_id,
+            retry_state: retry_state.into(),
+        })
+    });
+    volatile.heartbeats.remove(&activity.scheduled_event_id);
+}
+
+fn timeout_failure(activity: &Activity, kind: TimeoutType, volatile: &Volatile) -> Failure {
+    let last_heartbeat_details = volatile
+        .heartbeats
+        .get(&activity.scheduled_event_id)
+        .and_then(|beat| beat.details.clone());
+    let of_all_attempts = matches!(
+        kind,
+        TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose
+    );
+    Failure {
+        message: format!("activity {} timeout", timeout_name(kind)),
+        source: "Server".to_owned(),
+        cause: activity
+            .last_failure
+            .clone()
+            .filter(|_| of_all_attempts)
+            .map(Box::new),
+        failure_info: Some(FailureInfo::TimeoutFailureInfo(TimeoutFailureInfo {
+            timeout_type: kind.into(),
+            last_heartbeat_details,
+        })),
+        ..Default::default()
+    }
+}
+
+/// The attempt ran out of time, and so has the activity.
+fn no_time_left(attempt: Failure) -> Failure {
+    let info = match &attempt.failure_info {
+        Some(FailureInfo::TimeoutFailureInfo(info)) => info.clone(),
+        _ => TimeoutFailureInfo::default(),
+    };
+    Failure {
+        message: "Not enough time to schedule next retry before activity ScheduleToClose timeout, \
+                  giving up retrying"
+            .to_owned(),
+        source: "Server".to_owned(),
+        cause: Some(Box::new(attempt)),
+        failure_info: Some(FailureInfo::TimeoutFailureInfo(TimeoutFailureInfo {
+            timeout_type: TimeoutType::ScheduleToClose.into(),
+            last_heartbeat_details: info.last_heartbeat_details,
+        })),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,124 @@
+//! Events that came while a workflow task was started: they get their ids when it ends.
+//!
+//! Their effect is in the state at once; the flush only writes them. Deliberately absent: when that happens (`transition`).
+
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
+use serde::{Deserialize, Serialize};
+
+use super::wire;
+
+/// Stands in a closing event for the id that its Started, buffered too, does not have yet.
+pub(crate) const UNKNOWN: i64 = -1;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Buffer {
+    #[serde(with = "wire::message")]
+    events: History,
+    bytes: usize,
+    /// How many of the next events of history are flushed ones.
+    being_written: usize,
+}
+
+impl Buffer {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.events.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.events.events.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn push(&mut self, event: &HistoryEvent) {
+        self.bytes += event.encoded_len();
+        self.events.events.push(event.clone());
+    }
+
+    /// Has this timer fired, unseen by any worker?
+    pub(crate) fn has_fired(&self, timer_id: &str) -> Option<i64> {
+        self.events
+            .events
+            .iter()
+            .find_map(|event| fired(event, timer_id))
+    }
+
+    /// A canceled timer has not fired after all.
+    pub(crate) fn forget_fired(&mut self, timer_id: &str) -> bool {
+        let events = &mut self.events.events;
+        let Some(index) = events
+            .iter()
+            .position(|event| fired(event, timer_id).is_some())
+        else {
+            return false;
+        };
+        self.bytes -= events.remove(index).encoded_len();
+        true
+    }
+
+    /// The buffered events in the order in which they are written: what closes something goes behind what does not.
+    pub(crate) fn in_order(&self) -> Vec<HistoryEvent> {
+        let (closing, other): (Vec<_>, Vec<_>) =
+            self.events.events.iter().cloned().partition(closes);
+        other.into_iter().chain(closing).collect()
+    }
+
+    pub(crate) fn flushed(&mut self) {
+        self.being_written = self.len();
+        self.events.events.clear();
+        self.bytes = 0;
+    }
+
+    pub(crate) fn writes_one(&self) -> bool {
+        self.being_written > 0
+    }
+
+    pub(crate) fn wrote_one(&mut self) {
+        self.being_written -= 1;
+    }
+}
+
+fn fired(event: &HistoryEvent, timer_id: &str) -> Option<i64> {
+    match &event.attributes {
+        Some(Attributes::TimerFiredEventAttributes(it)) if it.timer_id == timer_id => {
+            Some(it.started_event_id)
+        }
+        _ => None,
+    }
+}
+
+fn closes(event: &HistoryEvent) -> bool {
+    matches!(
+        event.attributes,
+        Some(
+            Attributes::ActivityTaskCompletedEventAttributes(_)
+                | Attributes::ActivityTaskFailedEventAttributes(_)
+                | Attributes::ActivityTaskTimedOutEventAttributes(_)
+                | Attributes::ActivityTaskCanceledEventAttributes(_)
+        )
+    )
+}
+
+/// The Started that a closing event points to, where it has no id yet.
+pub(crate) fn started_reference(event: &mut HistoryEvent) -> Option<(i64, &mut i64)> {
+    let (scheduled, started) = match event.attributes.as_mut()? {
+        Attributes::ActivityTaskCompletedEventAttributes(it) => {
+            (it.scheduled_event_id, &mut it.started_event_id)
+        }
+        Attributes::ActivityTaskFailedEventAttributes(it) => {
+            (it.scheduled_event_id, &mut it.started_event_id)
+        }
+        Attributes::ActivityTaskTimedOutEventAttributes(it) => {
+            (it.scheduled_event_id, &mut it.started_event_id)
+        }
+        Attributes::ActivityTaskCanceledEventAttributes(it) => {
+            (it.scheduled_event_id, &mut it.started_event_id)
+        }
+        _ => return None,
+    };
+    (*started == UNKNOWN).then_some((scheduled, started))
+}

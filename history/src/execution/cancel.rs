@@ -1,0 +1,51 @@
+//! Somebody asks a run to cancel itself: the workflow's code decides what follows.
+
+use cairn_proto::temporal::api::history::v1::WorkflowExecutionCancelRequestedEventAttributes;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+
+use super::transition::{Draft, Extra};
+use super::{
+    Answer, Outcome, Refusal, RequestCancel, Run, answer_now, answer_step, no_such_workflow, refuse,
+};
+use crate::kind::{Context, Stop};
+
+pub(crate) fn request(
+    run: Run<'_>,
+    question: &RequestCancel,
+    context: &mut Context<'_>,
+) -> Outcome {
+    if question
+        .first_run
+        .is_some_and(|first| first != run.state.origin.first_run)
+    {
+        return refuse(no_such_workflow(context));
+    }
+    if !run.state.is_open() || run.state.cancel_requested {
+        return answer_now(context.ticket, Answer::AlreadyDone);
+    }
+    if run.state.task.close_attempted && run.state.task.is_started() {
+        return refuse(Refusal::Busy(
+            "workflow operation can not be applied because workflow is closing".to_owned(),
+        ));
+    }
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    let extra = Extra {
+        user_metadata: None,
+        links: question.links.clone(),
+    };
+    let now = draft.now;
+    draft.happen_with(
+        Attributes::WorkflowExecutionCancelRequestedEventAttributes(
+            WorkflowExecutionCancelRequestedEventAttributes {
+                cause: question.reason.clone(),
+                identity: question.identity.clone(),
+                ..Default::default()
+            },
+        ),
+        now,
+        extra,
+    );
+    draft.want_task();
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    Ok(answer_step(transition, context.ticket, Answer::Done))
+}

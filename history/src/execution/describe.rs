@@ -1,0 +1,208 @@
+//! What a run looks like from outside, and its visibility row.
+
+use bytes::Bytes;
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::activity::v1::ActivityOptions;
+use cairn_proto::temporal::api::common::v1::{ActivityType, WorkflowExecution, WorkflowType};
+use cairn_proto::temporal::api::enums::v1::{
+    EventType, PendingActivityState, PendingWorkflowTaskState, WorkflowExecutionStatus as Status,
+};
+use cairn_proto::temporal::api::workflow::v1::{
+    PendingActivityInfo, PendingWorkflowTaskInfo, RequestIdInfo, WorkflowExecutionConfig,
+    WorkflowExecutionExtendedInfo, WorkflowExecutionInfo,
+};
+use cairn_proto::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
+
+use super::activity::Activity;
+use super::state::State;
+use super::workflow_task::normal_queue;
+use super::{Run, Volatile, wire};
+use crate::log::Row;
+
+/// The kind of a workflow in a row.
+const KIND: u8 = 1;
+
+pub(crate) fn describe(run: &Run<'_>) -> DescribeWorkflowExecutionResponse {
+    let state = run.state;
+    DescribeWorkflowExecutionResponse {
+        execution_config: Some(config(state)),
+        workflow_execution_info: Some(info(state)),
+        pending_activities: state
+            .activities
+            .pending
+            .values()
+            .map(|activity| pending_activity(activity, run.volatile))
+            .collect(),
+        pending_workflow_task: pending_workflow_task(state),
+        workflow_extended_info: Some(extended(state)),
+        ..Default::default()
+    }
+}
+
+fn config(state: &State) -> WorkflowExecutionConfig {
+    let origin = &state.origin;
+    WorkflowExecutionConfig {
+        task_queue: Some(normal_queue(&origin.task_queue)),
+        workflow_execution_timeout: Some(wire::duration(origin.execution_timeout)),
+        workflow_run_timeout: Some(wire::duration(origin.run_timeout)),
+        default_workflow_task_timeout: Some(wire::duration(origin.task_timeout)),
+        user_metadata: origin.user_metadata.clone(),
+    }
+}
+
+fn info(state: &State) -> WorkflowExecutionInfo {
+    let origin = &state.origin;
+    let execution = WorkflowExecution {
+        workflow_id: origin.workflow_id.clone(),
+        run_id: origin.run.to_string(),
+    };
+    WorkflowExecutionInfo {
+        execution: Some(execution.clone()),
+        r#type: Some(WorkflowType {
+            name: origin.workflow_type.clone(),
+        }),
+        start_time: Some(wire::timestamp(origin.start_time)),
+        close_time: state
+            .closed
+            .as_ref()
+            .map(|closed| wire::timestamp(closed.time)),
+        status: status(state),
+        history_length: state.next_event_id - 1,
+        execution_time: Some(wire::timestamp(origin.execution_time())),
+        memo: Some(state.properties.memo.clone()),
+        search_attributes: Some(state.properties.search_attributes.clone()),
+        task_queue: origin.task_queue.clone(),
+        state_transition_count: state.transitions,
+        history_size_bytes: i64::try_from(state.history_bytes).unwrap_or(i64::MAX),
+        execution_duration: state
+            .closed
+            .as_ref()
+            .map(|closed| wire::duration(closed.time.since(origin.execution_time()))),
+        root_execution: Some(execution),
+        first_run_id: origin.first_run.to_string(),
+        priority: origin.priority.clone(),
+        ..Default::default()
+    }
+}
+
+fn status(state: &State) -> i32 {
+    state
+        .closed
+        .as_ref()
+        .map_or(Status::Running.into(), |closed| closed.status)
+}
+
+fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
+    let origin = &state.origin;
+    let started = RequestIdInfo {
+        event_type: EventType::WorkflowExecutionStarted.into(),
+        event_id: 1,
+        buffered: false,
+    };
+    WorkflowExecutionExtendedInfo {
+        execution_expiration_time: origin.execution_expiration.map(wire::timestamp),
+        run_expiration_time: origin.run_expiration().map(wire::timestamp),
+        cancel_requested: state.cancel_requested,
+        original_start_time: Some(wire::timestamp(origin.start_time)),
+        request_id_infos: [(origin.request_id.clone(), started)].into(),
+        ..Default::default()
+    }
+}
+
+fn pending_workflow_task(state: &State) -> Option<PendingWorkflowTaskInfo> {
+    let task = state.task.current.as_ref()?;
+    let pending = match task.started {
+        Some(_) => PendingWorkflowTaskState::Started,
+        None => PendingWorkflowTaskState::Scheduled,
+    };
+    Some(PendingWorkflowTaskInfo {
+        state: pending.into(),
+        scheduled_time: Some(wire::timestamp(task.scheduled_time)),
+        original_scheduled_time: Some(wire::timestamp(task.original_time)),
+        started_time: task
+            .started
+            .as_ref()
+            .map(|started| wire::timestamp(started.time)),
+        attempt: state.task.attempt,
+    })
+}
+
+fn pending_activity(activity: &Activity, volatile: &Volatile) -> PendingActivityInfo {
+    let beat = volatile.heartbeats.get(&activity.scheduled_event_id);
+    let state = match (&activity.started, activity.cancel_requested_event_id) {
+        (_, Some(_)) => PendingActivityState::CancelRequested,
+        (Some(_), None) => PendingActivityState::Started,
+        (None, None) => PendingActivityState::Scheduled,
+    };
+    let waits = activity.started.is_none() && activity.attempt > 1;
+    PendingActivityInfo {
+        activity_id: activity.id.clone(),
+        activity_type: Some(ActivityType {
+            name: activity.activity_type.clone(),
+        }),
+        state: state.into(),
+        heartbeat_details: beat.and_then(|beat| beat.details.clone()),
+        last_heartbeat_time: beat.and_then(|beat| beat.time).map(wire::timestamp),
+        last_started_time: activity.last_started_time.map(wire::timestamp),
+        attempt: activity.attempt,
+        maximum_attempts: activity.policy.maximum_attempts,
+        scheduled_time: Some(wire::timestamp(activity.scheduled_time)),
+        expiration_time: activity.expiration().map(wire::timestamp),
+        last_failure: activity.last_failure.clone(),
+        last_worker_identity: activity.last_worker_identity.clone(),
+        current_retry_interval: activity
+            .last_complete_time
+            .filter(|_| waits)
+            .map(|time| wire::duration(activity.scheduled_time.since(time))),
+        last_attempt_complete_time: activity.last_complete_time.map(wire::timestamp),
+        next_attempt_schedule_time: waits.then(|| wire::timestamp(activity.scheduled_time)),
+        priority: activity.priority.clone(),
+        activity_options: Some(options(activity)),
+        ..Default::default()
+    }
+}
+
+fn options(activity: &Activity) -> ActivityOptions {
+    ActivityOptions {
+        task_queue: Some(normal_queue(&activity.task_queue)),
+        schedule_to_close_timeout: Some(wire::duration(activity.schedule_to_close)),
+        schedule_to_start_timeout: Some(wire::duration(activity.schedule_to_start)),
+        start_to_close_timeout: Some(wire::duration(activity.start_to_close)),
+        heartbeat_timeout: Some(wire::duration(activity.heartbeat)),
+        retry_policy: Some(activity.policy.published()),
+        priority: activity.priority.clone(),
+        start_delay: None,
+    }
+}
+
+/// The visibility row. Which run of its id it is, the shard knows.
+pub(crate) fn row(state: &State) -> Row {
+    let origin = &state.origin;
+    let encode = |empty: bool, encoded: Vec<u8>| if empty { Bytes::new() } else { encoded.into() };
+    let (memo, attributes) = (&state.properties.memo, &state.properties.search_attributes);
+    Row {
+        run: origin.run,
+        namespace: origin.namespace,
+        workflow_id: origin.workflow_id.clone(),
+        kind: KIND,
+        nth: 0,
+        start_request_id: origin.request_id.clone(),
+        first_run: origin.first_run,
+        status: status(state),
+        workflow_type: origin.workflow_type.clone(),
+        task_queue: origin.task_queue.clone(),
+        start_time: origin.start_time,
+        execution_time: origin.execution_time(),
+        close_time: state.closed.as_ref().map(|closed| closed.time),
+        history_length: state.next_event_id - 1,
+        history_size_bytes: i64::try_from(state.history_bytes).unwrap_or(i64::MAX),
+        state_transition_count: state.transitions,
+        parent: None,
+        root: Some((origin.workflow_id.clone(), origin.run)),
+        memo: encode(memo.fields.is_empty(), memo.encode_to_vec()),
+        search_attributes: encode(
+            attributes.indexed_fields.is_empty(),
+            attributes.encode_to_vec(),
+        ),
+    }
+}

@@ -1,0 +1,93 @@
+//! Signals: each is an event, at most once per request id, at most so many per run.
+
+use std::collections::BTreeSet;
+
+use cairn_proto::temporal::api::history::v1::WorkflowExecutionSignaledEventAttributes;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+use super::transition::{Draft, Extra};
+use super::{
+    Answer, Limits, Outcome, Refusal, Run, Signal, answer_now, answer_step, payload_size, refuse,
+};
+use crate::kind::{Context, Stop};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    count: u64,
+    request_ids: BTreeSet<String>,
+}
+
+impl Part {
+    pub(crate) fn signaled(&mut self, it: &WorkflowExecutionSignaledEventAttributes) {
+        self.count += 1;
+        if !it.request_id.is_empty() {
+            self.request_ids.insert(it.request_id.clone());
+        }
+    }
+
+    pub(crate) fn has_seen(&self, request_id: &str) -> bool {
+        !request_id.is_empty() && self.request_ids.contains(request_id)
+    }
+}
+
+pub(crate) fn signal(run: Run<'_>, question: &Signal, context: &mut Context<'_>) -> Outcome {
+    if run.state.signals.has_seen(&question.request_id) {
+        return answer_now(context.ticket, Answer::AlreadyDone);
+    }
+    if !run.state.is_open() {
+        return refuse(Refusal::Completed);
+    }
+    if let Err(refusal) = check(run.state, question, context.limits) {
+        return refuse(refusal);
+    }
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    add(&mut draft, question);
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    Ok(answer_step(transition, context.ticket, Answer::Signaled))
+}
+
+/// May this signal come in?
+pub(crate) fn check(state: &State, signal: &Signal, limits: &Limits) -> Result<(), Refusal> {
+    if state.task.close_attempted && state.task.is_started() {
+        return Err(Refusal::Busy(
+            "workflow operation can not be applied because workflow is closing".to_owned(),
+        ));
+    }
+    if state.signals.count >= limits.signals_max {
+        return Err(Refusal::Invalid(
+            "exceeded workflow execution limit for signal events".to_owned(),
+        ));
+    }
+    check_size(signal, limits)
+}
+
+pub(crate) fn check_size(signal: &Signal, limits: &Limits) -> Result<(), Refusal> {
+    if payload_size(signal.input.as_ref()) > limits.blob_bytes_max {
+        return Err(Refusal::Invalid("Blob data size exceeds limit.".to_owned()));
+    }
+    Ok(())
+}
+
+pub(crate) fn add(draft: &mut Draft<'_>, signal: &Signal) {
+    let signaled = WorkflowExecutionSignaledEventAttributes {
+        signal_name: signal.name.clone(),
+        input: signal.input.clone(),
+        identity: signal.identity.clone(),
+        header: signal.header.clone(),
+        request_id: signal.request_id.clone(),
+        ..Default::default()
+    };
+    let extra = Extra {
+        user_metadata: None,
+        links: signal.links.clone(),
+    };
+    let now = draft.now;
+    draft.happen_with(
+        Attributes::WorkflowExecutionSignaledEventAttributes(signaled),
+        now,
+        extra,
+    );
+    draft.want_task();
+}

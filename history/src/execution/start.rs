@@ -1,0 +1,548 @@
+//! The start of a run: which run answers for an id, and the first events of a new one.
+//!
+//! | run of the id | policy                        | becomes                                        |
+//! |---------------|-------------------------------|------------------------------------------------|
+//! | any, begun by this request | any              | the same answer again                          |
+//! | none          | any                           | a new run                                      |
+//! | open          | fail                          | refused                                        |
+//! | open          | use existing                  | that run (signaled, if a signal came along)    |
+//! | open          | terminate existing            | terminated, and a new run in the same commit   |
+//! | closed        | by reuse policy               | a new run, or refused                          |
+
+use std::time::Duration;
+
+use cairn_proto::cairn::record::v1::Opened;
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::common::v1::{
+    Payload, Payloads, Priority, WorkflowExecution, WorkflowType,
+};
+use cairn_proto::temporal::api::enums::v1::{
+    WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict,
+    WorkflowIdReusePolicy as Reuse,
+};
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use cairn_proto::temporal::api::history::v1::{
+    HistoryEvent, WorkflowExecutionStartedEventAttributes,
+};
+use cairn_proto::temporal::api::sdk::v1::UserMetadata;
+use serde::{Deserialize, Serialize};
+
+use super::command::Signed;
+use super::retry::Policy;
+use super::state::State;
+use super::transition::{Draft, Extra};
+use super::workflow_task::{normal_queue, schedule_now, start_now, started_answer};
+use super::{
+    Answer, Asked, Limits, Outcome, Refusal, Run, Start, Started, Step, Successor, TaskStarted,
+    Volatile, answer_step, check_priority, payload_size, properties, query, refuse, signal,
+    terminate, wire,
+};
+use crate::id::{NamespaceId, RunId, Time};
+use crate::kind::{Answered, Context, Illegal, Stop};
+
+/// What the first event fixed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    pub(crate) run: RunId,
+    pub(crate) namespace: NamespaceId,
+    pub(crate) workflow_id: String,
+    pub(crate) workflow_type: String,
+    pub(crate) task_queue: String,
+    pub(crate) request_id: String,
+    pub(crate) first_run: RunId,
+    pub(crate) original_run: String,
+    /// Zero: none.
+    pub(crate) execution_timeout: Duration,
+    pub(crate) run_timeout: Duration,
+    pub(crate) task_timeout: Duration,
+    pub(crate) execution_expiration: Option<Time>,
+    pub(crate) attempt: i32,
+    pub(crate) retry_policy: Option<Policy>,
+    pub(crate) cron_schedule: String,
+    pub(crate) start_time: Time,
+    pub(crate) backoff: Duration,
+    pub(crate) retention: Duration,
+    #[serde(with = "wire::optional")]
+    pub(crate) priority: Option<Priority>,
+    #[serde(with = "wire::optional")]
+    pub(crate) user_metadata: Option<UserMetadata>,
+}
+
+impl Origin {
+    pub(crate) fn new(
+        run: RunId,
+        opened: &Opened,
+        event: &HistoryEvent,
+        it: &WorkflowExecutionStartedEventAttributes,
+    ) -> Result<Self, Illegal> {
+        let namespace = <[u8; 16]>::try_from(&*opened.namespace_id)
+            .map_err(|_| Illegal("a namespace id that is none".to_owned()))?;
+        let task_queue = it.task_queue.as_ref().map(|it| it.name.clone());
+        Ok(Self {
+            run,
+            namespace: NamespaceId(namespace),
+            workflow_id: it.workflow_id.clone(),
+            workflow_type: it
+                .workflow_type
+                .as_ref()
+                .map(|it| it.name.clone())
+                .unwrap_or_default(),
+            task_queue: task_queue.unwrap_or_default(),
+            request_id: opened.start_request_id.clone(),
+            first_run: it.first_execution_run_id.parse().unwrap_or(run),
+            original_run: it.original_execution_run_id.clone(),
+            execution_timeout: wire::span(it.workflow_execution_timeout.as_ref()),
+            run_timeout: wire::span(it.workflow_run_timeout.as_ref()),
+            task_timeout: wire::span(it.workflow_task_timeout.as_ref()),
+            execution_expiration: it
+                .workflow_execution_expiration_time
+                .as_ref()
+                .map(wire::time),
+            attempt: it.attempt,
+            retry_policy: it.retry_policy.as_ref().map(Policy::filled),
+            cron_schedule: it.cron_schedule.clone(),
+            start_time: event.event_time.as_ref().map_or(Time(0), wire::time),
+            backoff: wire::span(it.first_workflow_task_backoff.as_ref()),
+            retention: wire::span(opened.retention.as_ref()),
+            priority: it.priority.clone(),
+            user_metadata: event.user_metadata.clone(),
+        })
+    }
+
+    /// When the run begins to execute.
+    pub(crate) fn execution_time(&self) -> Time {
+        self.start_time.after(self.backoff)
+    }
+
+    pub(crate) fn backoff_until(&self) -> Option<Time> {
+        (!self.backoff.is_zero()).then(|| self.execution_time())
+    }
+
+    /// When the time of this run is over.
+    pub(crate) fn run_expiration(&self) -> Option<Time> {
+        (!self.run_timeout.is_zero()).then(|| self.execution_time().after(self.run_timeout))
+    }
+}
+
+/// What a start may do to the runs that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Policies {
+    reuse: Reuse,
+    conflict: Conflict,
+}
+
+pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_>) -> Outcome {
+    let policies = match check(question, context.limits) {
+        Ok(policies) => policies,
+        Err(refusal) => return refuse(refusal),
+    };
+    if let Some(row) = asked.repeated
+        && asked.run.as_ref().is_none_or(|run| run.id != row.run)
+    {
+        return Ok(answer_step(
+            None,
+            context.ticket,
+            Answer::Started(Started {
+                run: row.run,
+                first_run: row.first_run,
+                started: true,
+                status: row.status,
+                eager_task: None,
+            }),
+        ));
+    }
+    let Some(run) = asked.run else {
+        return begin(question, context);
+    };
+    if !question.request_id.is_empty() && run.state.origin.request_id == question.request_id {
+        return again(run, question, context);
+    }
+    if run.state.is_open() {
+        on_open(run, question, policies, context)
+    } else {
+        on_closed(&run, policies)
+            .map_err(Stop::Refused)
+            .and_then(|()| begin(question, context))
+    }
+}
+
+fn check(question: &Start, limits: &Limits) -> Result<Policies, Refusal> {
+    if !question.cron_schedule.is_empty() {
+        return Err(Refusal::NotBuilt(
+            "cron_schedule is not built yet".to_owned(),
+        ));
+    }
+    let policies = policies(question)?;
+    if let Some(policy) = &question.retry_policy {
+        Policy::checked(Some(policy)).map_err(Refusal::Invalid)?;
+    }
+    if let Some(priority) = &question.priority {
+        check_priority(priority).map_err(Refusal::Invalid)?;
+    }
+    if let Some(attributes) = &question.search_attributes {
+        properties::typed(attributes).map_err(Refusal::Invalid)?;
+    }
+    if payload_size(question.input.as_ref()) > limits.blob_bytes_max {
+        return Err(Refusal::Invalid("Blob data size exceeds limit.".to_owned()));
+    }
+    let memo_bytes = question.memo.as_ref().map_or(0, Message::encoded_len);
+    if memo_bytes > limits.memo_bytes_max {
+        return Err(Refusal::Invalid("Memo size exceeds limit.".to_owned()));
+    }
+    match &question.signal {
+        Some(signal) => signal::check_size(signal, limits).map(|()| policies),
+        None => Ok(policies),
+    }
+}
+
+fn policies(question: &Start) -> Result<Policies, Refusal> {
+    let reuse = Reuse::try_from(question.reuse_policy).unwrap_or_default();
+    let conflict = Conflict::try_from(question.conflict_policy).unwrap_or_default();
+    let with_signal = question.signal.is_some();
+    if reuse == Reuse::TerminateIfRunning {
+        if conflict != Conflict::Unspecified {
+            return Err(Refusal::Invalid(
+                "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING \
+                 cannot be used together with a WorkflowIDConflictPolicy"
+                    .to_owned(),
+            ));
+        }
+        return Ok(Policies {
+            reuse: Reuse::AllowDuplicate,
+            conflict: Conflict::TerminateExisting,
+        });
+    }
+    if reuse == Reuse::RejectDuplicate && conflict == Conflict::TerminateExisting {
+        return Err(Refusal::Invalid(
+            "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be \
+             used together with WorkflowIdConflictPolicy \
+             WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING"
+                .to_owned(),
+        ));
+    }
+    if with_signal && conflict == Conflict::Fail {
+        return Err(Refusal::Invalid(
+            "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported \
+             for this operation."
+                .to_owned(),
+        ));
+    }
+    Ok(Policies {
+        reuse: match reuse {
+            Reuse::Unspecified => Reuse::AllowDuplicate,
+            reuse => reuse,
+        },
+        conflict: match conflict {
+            Conflict::Unspecified if with_signal => Conflict::UseExisting,
+            Conflict::Unspecified => Conflict::Fail,
+            conflict => conflict,
+        },
+    })
+}
+
+/// The request that began this run comes again.
+fn again(run: Run<'_>, question: &Start, context: &Context<'_>) -> Outcome {
+    let first_task = question.eager
+        && run.state.task.attempt == 1
+        && run
+            .state
+            .task
+            .started_task()
+            .is_some_and(|(_, started)| started.request_id == question.request_id);
+    let (eager_task, reads) = if first_task {
+        eager_task(run.id, run.state, run.volatile)
+    } else {
+        (None, None)
+    };
+    Ok(Step {
+        transition: None,
+        successor: None,
+        answers: vec![(
+            context.ticket,
+            Answered {
+                result: Ok(Answer::Started(Started {
+                    eager_task,
+                    ..existing(&run, true)
+                })),
+                reads,
+            },
+        )],
+        heartbeat: None,
+    })
+}
+
+fn existing(run: &Run<'_>, started: bool) -> Started {
+    Started {
+        run: run.id,
+        first_run: run.state.origin.first_run,
+        started,
+        status: run
+            .state
+            .closed
+            .as_ref()
+            .map_or(Status::Running.into(), |closed| closed.status),
+        eager_task: None,
+    }
+}
+
+fn on_open(
+    run: Run<'_>,
+    question: &Start,
+    policies: Policies,
+    context: &mut Context<'_>,
+) -> Outcome {
+    match policies.conflict {
+        Conflict::TerminateExisting => terminate_and_begin(run, question, context),
+        Conflict::UseExisting => match &question.signal {
+            Some(signal) => signal_existing(run, signal, context),
+            None => {
+                let answer = Answer::Started(existing(&run, false));
+                Ok(answer_step(None, context.ticket, answer))
+            }
+        },
+        Conflict::Fail | Conflict::Unspecified => refuse(already_started(
+            &run,
+            format!(
+                "Workflow execution is already running. WorkflowId: {}, RunId: {}.",
+                run.state.origin.workflow_id, run.id
+            ),
+        )),
+    }
+}
+
+fn already_started(run: &Run<'_>, message: String) -> Refusal {
+    Refusal::AlreadyStarted {
+        message,
+        request_id: run.state.origin.request_id.clone(),
+        run: run.id,
+        first_run: run.state.origin.first_run,
+    }
+}
+
+fn signal_existing(run: Run<'_>, question: &super::Signal, context: &mut Context<'_>) -> Outcome {
+    let answer = Answer::Started(existing(&run, false));
+    if run.state.signals.has_seen(&question.request_id) {
+        return Ok(answer_step(None, context.ticket, answer));
+    }
+    if let Err(refusal) = signal::check(run.state, question, context.limits) {
+        return refuse(refusal);
+    }
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    signal::add(&mut draft, question);
+    if !draft.state.task.had_or_has() {
+        schedule_now(&mut draft, true); // It ends a start delay.
+    }
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    Ok(answer_step(transition, context.ticket, answer))
+}
+
+fn terminate_and_begin(run: Run<'_>, question: &Start, context: &mut Context<'_>) -> Outcome {
+    let mut step = begin(question, context)?;
+    let Some(successor) = &step.successor else {
+        return Ok(step);
+    };
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    let details = text_payload(&format!("terminated by new runID: {}", successor.run));
+    terminate::by(
+        &mut draft,
+        "TerminateIfRunning WorkflowIdReusePolicy",
+        Some(details),
+        terminate::SERVER_IDENTITY,
+        Extra::default(),
+    );
+    step.transition = draft.finish().map_err(Stop::Refused)?;
+    if let Some(transition) = &step.transition {
+        step.answers
+            .extend(query::released(run.volatile, &transition.state, run.id));
+    }
+    Ok(step)
+}
+
+fn text_payload(text: &str) -> Payloads {
+    Payloads {
+        payloads: vec![Payload {
+            metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+            data: format!("\"{text}\"").into_bytes(),
+            ..Default::default()
+        }],
+    }
+}
+
+fn on_closed(run: &Run<'_>, policies: Policies) -> Result<(), Refusal> {
+    let (id, run_id) = (&run.state.origin.workflow_id, run.id);
+    let status = run.state.closed.as_ref().map(|closed| closed.status);
+    let failed = [
+        Status::Failed,
+        Status::Canceled,
+        Status::Terminated,
+        Status::TimedOut,
+    ]
+    .iter()
+    .any(|failed| Some(i32::from(*failed)) == status);
+    match policies.reuse {
+        Reuse::RejectDuplicate => Err(already_started(
+            run,
+            format!(
+                "Workflow execution already finished. WorkflowId: {id}, RunId: {run_id}. Workflow \
+                 Id reuse policy: reject duplicate workflow Id."
+            ),
+        )),
+        Reuse::AllowDuplicateFailedOnly if !failed => Err(already_started(
+            run,
+            format!(
+                "Workflow execution already finished successfully. WorkflowId: {id}, RunId: \
+                 {run_id}. Workflow Id reuse policy: allow duplicate workflow Id if last run \
+                 failed."
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A new run.
+fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
+    let run = context.entropy.run_id(context.now);
+    let eager = question.eager && question.start_delay.is_zero();
+    let opened = Opened {
+        namespace_id: context.key.namespace.0.to_vec(),
+        start_request_id: question.request_id.clone(),
+        retention: Some(wire::duration(question.retention)),
+    };
+    let extra = Extra {
+        user_metadata: question.user_metadata.clone(),
+        links: question.links.clone(),
+    };
+    let mut draft = Draft::open(
+        run,
+        opened,
+        started_event(run, question, eager, context),
+        extra,
+        context.now,
+        context.limits,
+    )
+    .map_err(Stop::Refused)?;
+    if let Some(signal) = &question.signal {
+        signal::add(&mut draft, signal);
+    }
+    draft.want_task();
+    if eager {
+        start_now(&mut draft, &question.request_id, &question.identity);
+    }
+    let Some(transition) = draft.finish().map_err(Stop::Refused)? else {
+        return refuse(Refusal::Invalid("nothing to start".to_owned()));
+    };
+    let (eager_task, reads) = if eager {
+        eager_task(run, &transition.state, &mut Volatile::default())
+    } else {
+        (None, None)
+    };
+    Ok(Step {
+        transition: None,
+        answers: vec![(
+            context.ticket,
+            Answered {
+                result: Ok(Answer::Started(Started {
+                    run,
+                    first_run: run,
+                    started: true,
+                    status: Status::Running.into(),
+                    eager_task,
+                })),
+                reads,
+            },
+        )],
+        successor: Some(Successor { run, transition }),
+        heartbeat: None,
+    })
+}
+
+type Reads = Option<(RunId, std::ops::Range<i64>)>;
+
+fn eager_task(
+    run: RunId,
+    state: &State,
+    volatile: &mut Volatile,
+) -> (Option<Box<TaskStarted>>, Reads) {
+    match started_answer(run, state, volatile) {
+        Some((task, from, to)) => (Some(Box::new(task)), Some((run, from..to))),
+        None => (None, None),
+    }
+}
+
+fn started_event(
+    run: RunId,
+    question: &Start,
+    eager_execution_accepted: bool,
+    context: &Context<'_>,
+) -> Attributes {
+    let (run_timeout, task_timeout) = timeouts(question, context.limits);
+    let execution_timeout = question.execution_timeout;
+    Attributes::WorkflowExecutionStartedEventAttributes(WorkflowExecutionStartedEventAttributes {
+        workflow_type: Some(WorkflowType {
+            name: question.workflow_type.clone(),
+        }),
+        task_queue: Some(normal_queue(&question.task_queue)),
+        input: question.input.clone(),
+        workflow_execution_timeout: Some(wire::duration(execution_timeout)),
+        workflow_run_timeout: Some(wire::duration(run_timeout)),
+        workflow_task_timeout: Some(wire::duration(task_timeout)),
+        original_execution_run_id: run.to_string(),
+        identity: question.identity.clone(),
+        first_execution_run_id: run.to_string(),
+        retry_policy: question
+            .retry_policy
+            .as_ref()
+            .map(|policy| Policy::filled(policy).published()),
+        attempt: 1,
+        workflow_execution_expiration_time: (!execution_timeout.is_zero())
+            .then(|| wire::timestamp(context.now.after(execution_timeout))),
+        first_workflow_task_backoff: Some(wire::duration(question.start_delay)),
+        memo: question.memo.clone(),
+        search_attributes: question
+            .search_attributes
+            .as_ref()
+            .and_then(|attributes| properties::typed(attributes).ok()),
+        header: question.header.clone(),
+        workflow_id: context.key.workflow_id.clone(),
+        root_workflow_execution: Some(WorkflowExecution {
+            workflow_id: context.key.workflow_id.clone(),
+            run_id: run.to_string(),
+        }),
+        priority: question.priority.clone(),
+        eager_execution_accepted,
+        ..Default::default()
+    })
+}
+
+/// The run timeout is within the execution timeout, the task timeout within the run timeout.
+fn timeouts(question: &Start, limits: &Limits) -> (Duration, Duration) {
+    let run = within(question.run_timeout, question.execution_timeout);
+    (run, task_timeout(question.task_timeout, run, limits))
+}
+
+pub(crate) fn task_timeout(asked: Duration, run: Duration, limits: &Limits) -> Duration {
+    let asked = if asked.is_zero() {
+        limits.workflow_task_timeout
+    } else {
+        asked.min(limits.workflow_task_timeout_max)
+    };
+    within(asked, run)
+}
+
+/// The smaller of two timeouts of which zero is none.
+pub(crate) fn within(timeout: Duration, bound: Duration) -> Duration {
+    match (timeout.is_zero(), bound.is_zero()) {
+        (true, _) => bound,
+        (false, true) => timeout,
+        (false, false) => timeout.min(bound),
+    }
+}
+
+/// A timeout of a command where zero inherits.
+pub(crate) fn or_inherited(
+    asked: Option<Signed>,
+    inherited: Duration,
+) -> Result<Duration, &'static str> {
+    let asked = Signed::checked(asked)?;
+    Ok(if asked.is_zero() { inherited } else { asked })
+}

@@ -1,0 +1,255 @@
+//! The state of a run: the fold of its log, made of one part per feature.
+//!
+//! [`State::event`] and [`State::change`] are the only ways to change it, the same live (in a draft) and in replay.
+//! Parts are shared until they are written. Deliberately absent: payloads that history holds, and configuration.
+
+use std::sync::Arc;
+
+use cairn_proto::cairn::record::v1::change::Change;
+use cairn_proto::cairn::record::v1::{self as record, Opened};
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::history::v1::HistoryEvent;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use serde::{Deserialize, Serialize};
+
+use super::buffer::Buffer;
+use super::start::Origin;
+use super::{activity, close, properties, signal, timer, wire, workflow_task};
+use crate::id::{RunId, Time};
+use crate::kind::Illegal;
+
+/// Everything that a run is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    #[serde(with = "wire::shared")]
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) next_event_id: i64,
+    /// Encoded bytes of all events.
+    pub(crate) history_bytes: u64,
+    /// How many records there are.
+    pub(crate) transitions: i64,
+    #[serde(with = "wire::shared")]
+    pub(crate) task: Arc<workflow_task::Part>,
+    #[serde(with = "wire::shared")]
+    pub(crate) activities: Arc<activity::Part>,
+    #[serde(with = "wire::shared")]
+    pub(crate) timers: Arc<timer::Part>,
+    #[serde(with = "wire::shared")]
+    pub(crate) signals: Arc<signal::Part>,
+    #[serde(with = "wire::shared")]
+    pub(crate) properties: Arc<properties::Part>,
+    #[serde(with = "wire::shared")]
+    pub(crate) buffer: Arc<Buffer>,
+    pub(crate) cancel_requested: bool,
+    pub(crate) closed: Option<close::Closed>,
+}
+
+/// Snapshots of another layout are folded again.
+const SNAPSHOT_VERSION: u8 = 1;
+
+impl State {
+    /// The state after the first event.
+    pub(crate) fn open(run: RunId, opened: &Opened, event: &HistoryEvent) -> Result<Self, Illegal> {
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &event.attributes
+        else {
+            return Err(illegal("the first event is not the start", event));
+        };
+        let origin = Origin::new(run, opened, event, started)?;
+        let mut state = Self {
+            next_event_id: 1,
+            history_bytes: 0,
+            transitions: 0,
+            task: Arc::new(workflow_task::Part::new(&origin)),
+            activities: Arc::default(),
+            timers: Arc::default(),
+            signals: Arc::default(),
+            properties: Arc::new(properties::Part::new(started)),
+            buffer: Arc::default(),
+            cancel_requested: false,
+            closed: None,
+            origin: Arc::new(origin),
+        };
+        state.count(event)?;
+        Ok(state)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+
+    /// An event with its id is in history now.
+    pub(crate) fn event(&mut self, event: &HistoryEvent) -> Result<(), Illegal> {
+        if self.closed.is_some() {
+            return Err(illegal("an event behind the close", event));
+        }
+        self.count(event)?;
+        if self.buffer.writes_one() {
+            Arc::make_mut(&mut self.buffer).wrote_one();
+            return Ok(());
+        }
+        self.effect(event)
+    }
+
+    fn count(&mut self, event: &HistoryEvent) -> Result<(), Illegal> {
+        if event.event_id != self.next_event_id {
+            return Err(illegal("event ids have a gap", event));
+        }
+        self.next_event_id += 1;
+        self.history_bytes += event.encoded_len() as u64;
+        Ok(())
+    }
+
+    /// What an event does to the run, whether it has its id yet or waits in the buffer for one.
+    fn effect(&mut self, event: &HistoryEvent) -> Result<(), Illegal> {
+        let id = event.event_id;
+        let time = event.event_time.as_ref().map_or(Time(0), wire::time);
+        let Some(attributes) = &event.attributes else {
+            return Err(illegal("an event without attributes", event));
+        };
+        let legal = match attributes {
+            Attributes::WorkflowTaskScheduledEventAttributes(it) => {
+                self.task_mut().scheduled(id, time, it)
+            }
+            Attributes::WorkflowTaskStartedEventAttributes(it) => {
+                self.task_mut().started(id, time, it)
+            }
+            Attributes::WorkflowTaskCompletedEventAttributes(it) => self.task_mut().completed(it),
+            Attributes::WorkflowTaskFailedEventAttributes(it) => self.task_mut().failed(it),
+            Attributes::WorkflowTaskTimedOutEventAttributes(it) => self.task_mut().timed_out(it),
+            Attributes::ActivityTaskScheduledEventAttributes(it) => {
+                self.activities_mut().scheduled(id, time, it)
+            }
+            Attributes::ActivityTaskStartedEventAttributes(it) => {
+                self.activities.knows(it.scheduled_event_id)
+            }
+            Attributes::ActivityTaskCompletedEventAttributes(it) => {
+                self.activities_mut().closed(it.scheduled_event_id)
+            }
+            Attributes::ActivityTaskFailedEventAttributes(it) => {
+                self.activities_mut().closed(it.scheduled_event_id)
+            }
+            Attributes::ActivityTaskTimedOutEventAttributes(it) => {
+                self.activities_mut().closed(it.scheduled_event_id)
+            }
+            Attributes::ActivityTaskCanceledEventAttributes(it) => {
+                self.activities_mut().closed(it.scheduled_event_id)
+            }
+            Attributes::ActivityTaskCancelRequestedEventAttributes(it) => {
+                self.activities_mut()
+                    .cancel_requested(id, it.scheduled_event_id);
+                true
+            }
+            Attributes::TimerStartedEventAttributes(it) => self.timers_mut().started(id, time, it),
+            Attributes::TimerFiredEventAttributes(it) => self.timers_mut().gone(&it.timer_id),
+            Attributes::TimerCanceledEventAttributes(it) => {
+                self.timers_mut().gone(&it.timer_id)
+                    || Arc::make_mut(&mut self.buffer).forget_fired(&it.timer_id)
+            }
+            Attributes::WorkflowExecutionSignaledEventAttributes(it) => {
+                Arc::make_mut(&mut self.signals).signaled(it);
+                true
+            }
+            Attributes::WorkflowExecutionCancelRequestedEventAttributes(_) => {
+                self.cancel_requested = true;
+                true
+            }
+            Attributes::MarkerRecordedEventAttributes(_) => true,
+            Attributes::UpsertWorkflowSearchAttributesEventAttributes(it) => {
+                Arc::make_mut(&mut self.properties).search_attributes_upserted(it);
+                true
+            }
+            Attributes::WorkflowPropertiesModifiedEventAttributes(it) => {
+                Arc::make_mut(&mut self.properties).modified(it);
+                true
+            }
+            closing => match close::Closed::by(closing, time) {
+                Some(closed) => {
+                    self.close(closed);
+                    true
+                }
+                None => return Err(illegal("an event that this version does not know", event)),
+            },
+        };
+        if legal {
+            Ok(())
+        } else {
+            Err(illegal("an event that does not fit the state", event))
+        }
+    }
+
+    /// A durable fact that history does not hold.
+    pub(crate) fn change(&mut self, change: &Change, time: Time) -> Result<(), Illegal> {
+        let legal = match change {
+            Change::Buffered(event) => {
+                self.effect(event)?;
+                Arc::make_mut(&mut self.buffer).push(event);
+                true
+            }
+            Change::Opened(_) => false,
+            Change::Flushed(record::Flushed {}) => {
+                Arc::make_mut(&mut self.buffer).flushed();
+                true
+            }
+            Change::TransientScheduled(it) => {
+                let next = self.next_event_id;
+                self.task_mut().transient_scheduled(next, time, it)
+            }
+            Change::TransientStarted(it) => self.task_mut().transient_started(time, it),
+            Change::TransientFailed(it) => self.task_mut().transient_failed(*it),
+            Change::Sticky(it) => {
+                self.task_mut().stick(it);
+                true
+            }
+            Change::WorkflowTaskOriginalTime(nanos) => self.task_mut().original_time(Time(*nanos)),
+            Change::ActivityStarted(it) => self.activities_mut().started(time, it),
+            Change::ActivityRetry(it) => self.activities_mut().retry(time, it),
+        };
+        if legal {
+            Ok(())
+        } else {
+            Err(Illegal(format!(
+                "a change that does not fit the state: {change:?}"
+            )))
+        }
+    }
+
+    fn close(&mut self, closed: close::Closed) {
+        self.closed = Some(closed);
+        self.task_mut().run_closed();
+        // What was pending will not happen, and costs no memory any more.
+        self.activities = Arc::default();
+        self.timers = Arc::default();
+        self.buffer = Arc::default();
+    }
+
+    fn task_mut(&mut self) -> &mut workflow_task::Part {
+        Arc::make_mut(&mut self.task)
+    }
+
+    fn activities_mut(&mut self) -> &mut activity::Part {
+        Arc::make_mut(&mut self.activities)
+    }
+
+    fn timers_mut(&mut self) -> &mut timer::Part {
+        Arc::make_mut(&mut self.timers)
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        // Sharing is lost in a snapshot and comes back as parts are cloned.
+        postcard::to_extend(self, vec![SNAPSHOT_VERSION]).unwrap_or_default()
+    }
+
+    pub(crate) fn decode(snapshot: &[u8]) -> Option<Self> {
+        let (&SNAPSHOT_VERSION, rest) = snapshot.split_first()? else {
+            return None;
+        };
+        postcard::from_bytes(rest).ok()
+    }
+}
+
+fn illegal(why: &str, event: &HistoryEvent) -> Illegal {
+    Illegal(format!(
+        "{why}: event {} of type {}",
+        event.event_id, event.event_type
+    ))
+}

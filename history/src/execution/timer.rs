@@ -1,0 +1,151 @@
+//! Timers.
+//!
+//! | in      | event    | becomes | owes                                   |
+//! |---------|----------|---------|----------------------------------------|
+//! | –       | Started  | pending | fire at `fire_at`, never before         |
+//! | pending | Fired    | gone    | a workflow task                        |
+//! | pending | Canceled | gone    | –                                      |
+//! | fired, but buffered | Canceled | gone, and the fired event with it | – |
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use cairn_proto::temporal::api::history::v1::{
+    TimerCanceledEventAttributes, TimerFiredEventAttributes, TimerStartedEventAttributes,
+};
+use serde::{Deserialize, Serialize};
+
+use super::command::{Bad, Signed};
+use super::transition::Draft;
+use super::wire;
+use super::workflow_task::Completing;
+use crate::id::Time;
+
+/// The pending timers, by id.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    #[serde(with = "wire::shared_map")]
+    by_id: BTreeMap<String, Arc<Pending>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Pending {
+    started_event_id: i64,
+    fire_at: Time,
+}
+
+impl Part {
+    pub(crate) fn started(
+        &mut self,
+        event_id: i64,
+        time: Time,
+        it: &TimerStartedEventAttributes,
+    ) -> bool {
+        let pending = Pending {
+            started_event_id: event_id,
+            fire_at: time.after(wire::span(it.start_to_fire_timeout.as_ref())),
+        };
+        self.by_id
+            .insert(it.timer_id.clone(), Arc::new(pending))
+            .is_none()
+    }
+
+    pub(crate) fn gone(&mut self, timer_id: &str) -> bool {
+        self.by_id.remove(timer_id).is_some()
+    }
+
+    pub(crate) fn next_wake(&self) -> Option<Time> {
+        self.by_id.values().map(|pending| pending.fire_at).min()
+    }
+}
+
+/// Fires every timer that is due, in the order in which they were due.
+pub(crate) fn fire(draft: &mut Draft<'_>) {
+    let mut due: Vec<_> = draft
+        .state
+        .timers
+        .by_id
+        .iter()
+        .filter(|(_, pending)| pending.fire_at <= draft.now)
+        .map(|(id, pending)| (pending.fire_at, pending.started_event_id, id.clone()))
+        .collect();
+    due.sort_unstable();
+    for (_, started_event_id, timer_id) in due {
+        draft.happen(Attributes::TimerFiredEventAttributes(
+            TimerFiredEventAttributes {
+                timer_id,
+                started_event_id,
+            },
+        ));
+        draft.want_task();
+    }
+}
+
+/// The command `StartTimer`.
+pub(crate) fn start(
+    it: &mut Completing<'_, '_>,
+    timer_id: &str,
+    delay: Option<Signed>,
+) -> Result<(), Bad> {
+    let bad = |text: String| Bad::Task(Cause::BadStartTimerAttributes, text);
+    if timer_id.is_empty() {
+        return Err(bad("TimerId is not set on StartTimerCommand.".to_owned()));
+    }
+    if timer_id.len() > it.draft.limits.id_bytes_max {
+        return Err(bad(
+            "TimerId on StartTimerCommand exceeds length limit.".to_owned()
+        ));
+    }
+    let delay = Signed::checked(delay).map_err(|why| {
+        bad(format!(
+            "Invalid StartToFireTimeout on StartTimerCommand: {why} TimerId={timer_id}"
+        ))
+    })?;
+    if it.draft.state.timers.by_id.contains_key(timer_id) {
+        return Err(Bad::Task(
+            Cause::StartTimerDuplicateId,
+            format!("TimerID={timer_id}"),
+        ));
+    }
+    it.write(Attributes::TimerStartedEventAttributes(
+        TimerStartedEventAttributes {
+            timer_id: timer_id.to_owned(),
+            start_to_fire_timeout: Some(wire::duration(delay)),
+            workflow_task_completed_event_id: it.completed_event_id,
+        },
+    ));
+    Ok(())
+}
+
+/// The command `CancelTimer`.
+pub(crate) fn cancel(it: &mut Completing<'_, '_>, timer_id: &str) -> Result<(), Bad> {
+    let bad = |text: String| Bad::Task(Cause::BadCancelTimerAttributes, text);
+    if timer_id.is_empty() {
+        return Err(bad("TimerId is not set on CancelTimerCommand.".to_owned()));
+    }
+    if timer_id.len() > it.draft.limits.id_bytes_max {
+        return Err(bad(
+            "TimerId on CancelTimerCommand exceeds length limit.".to_owned()
+        ));
+    }
+    let state = &it.draft.state;
+    let pending = state.timers.by_id.get(timer_id);
+    let started_event_id = pending
+        .map(|pending| pending.started_event_id)
+        .or_else(|| state.buffer.has_fired(timer_id))
+        .ok_or_else(|| bad(format!("TimerID={timer_id}")))?;
+    if pending.is_none() {
+        it.unseen -= 1; // The fired event is taken back.
+    }
+    it.write(Attributes::TimerCanceledEventAttributes(
+        TimerCanceledEventAttributes {
+            timer_id: timer_id.to_owned(),
+            started_event_id,
+            workflow_task_completed_event_id: it.completed_event_id,
+            identity: it.question.identity.clone(),
+        },
+    ));
+    Ok(())
+}

@@ -1,0 +1,260 @@
+//! A transition being made: the only place that gives event ids, buffers and flushes, checks the limits of a history and
+//! decides that a workflow task is due.
+//!
+//! Whatever is added is applied to the draft's own state at once, by the functions that replay uses. A draft becomes the
+//! head or is dropped whole.
+
+use bytes::Bytes;
+use cairn_proto::cairn::record::v1::change::Change;
+use cairn_proto::cairn::record::v1::{self as record, Changes, Opened};
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::common::v1::Link;
+use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
+use cairn_proto::temporal::api::history::v1::HistoryEvent;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use cairn_proto::temporal::api::sdk::v1::UserMetadata;
+
+use super::state::State;
+use super::{Limits, Refusal, Workflow, buffer, terminate, wire, workflow_task};
+use crate::id::{RunId, Time};
+use crate::kind::{Illegal, Transition, Unavailable};
+
+/// What an event carries beside its attributes.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    pub(crate) user_metadata: Option<UserMetadata>,
+    pub(crate) links: Vec<Link>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) state: State,
+    pub(crate) now: Time,
+    pub(crate) limits: &'a Limits,
+    first_event_id: i64,
+    events: Vec<HistoryEvent>,
+    changes: Vec<record::Change>,
+    task_due: bool,
+    /// Commands are being handled: what happens beside them waits until they are through.
+    holding: bool,
+    visible: bool,
+    broken: Option<Illegal>,
+}
+
+impl<'a> Draft<'a> {
+    /// A draft on the head of a run.
+    pub(crate) fn new(state: &State, now: Time, limits: &'a Limits) -> Self {
+        Self {
+            first_event_id: state.next_event_id,
+            state: state.clone(),
+            now,
+            limits,
+            events: Vec::new(),
+            changes: Vec::new(),
+            task_due: false,
+            holding: false,
+            visible: false,
+            broken: None,
+        }
+    }
+
+    /// A draft of a new run.
+    pub(crate) fn open(
+        run: RunId,
+        opened: Opened,
+        started: Attributes,
+        extra: Extra,
+        now: Time,
+        limits: &'a Limits,
+    ) -> Result<Self, Refusal> {
+        let mut event = build(started, now, extra);
+        event.event_id = 1;
+        let state = State::open(run, &opened, &event).map_err(|illegal| broken(&illegal))?;
+        let mut draft = Self::new(&state, now, limits);
+        draft.first_event_id = 1;
+        draft.changes.push(record::Change {
+            position: 0,
+            change: Some(Change::Opened(opened)),
+        });
+        draft.events.push(event);
+        draft.visible = true;
+        Ok(draft)
+    }
+
+    /// An event of the run's own making: it is in history now.
+    pub(crate) fn write(&mut self, attributes: Attributes) -> i64 {
+        self.write_with(attributes, Extra::default())
+    }
+
+    pub(crate) fn write_with(&mut self, attributes: Attributes, extra: Extra) -> i64 {
+        let event = build(attributes, self.now, extra);
+        self.append(event)
+    }
+
+    /// An event of which we hear late: it happened at `time`.
+    pub(crate) fn write_at(&mut self, attributes: Attributes, time: Time) -> i64 {
+        let event = build(attributes, time, Extra::default());
+        self.append(event)
+    }
+
+    /// Something that happened to the run: while a worker has a workflow task in hand, it waits in the buffer. The id of
+    /// the event, or what stands for it until the flush.
+    pub(crate) fn happen(&mut self, attributes: Attributes) -> i64 {
+        self.happen_with(attributes, self.now, Extra::default())
+    }
+
+    pub(crate) fn happen_with(&mut self, attributes: Attributes, time: Time, extra: Extra) -> i64 {
+        let mut event = build(attributes, time, extra);
+        if !self.buffers() {
+            return self.append(event);
+        }
+        event.event_id = 0;
+        self.change(Change::Buffered(event));
+        buffer::UNKNOWN
+    }
+
+    fn buffers(&self) -> bool {
+        self.holding || self.state.task.is_started()
+    }
+
+    fn append(&mut self, mut event: HistoryEvent) -> i64 {
+        event.event_id = self.state.next_event_id;
+        let id = event.event_id;
+        let result = self.state.event(&event);
+        self.keep(result);
+        self.events.push(event);
+        id
+    }
+
+    pub(crate) fn change(&mut self, change: Change) {
+        let result = self.state.change(&change, self.now);
+        self.keep(result);
+        self.changes.push(record::Change {
+            position: u32::try_from(self.events.len()).unwrap_or(u32::MAX),
+            change: Some(change),
+        });
+    }
+
+    /// From here on what is not written by a command waits.
+    pub(crate) fn hold(&mut self) {
+        self.holding = true;
+    }
+
+    /// Buffered events get their ids: openings first, closings behind them.
+    pub(crate) fn flush(&mut self) {
+        self.holding = false;
+        if self.state.buffer.is_empty() {
+            return;
+        }
+        let events = self.state.buffer.in_order();
+        self.change(Change::Flushed(record::Flushed {}));
+        let mut started = Vec::new();
+        for mut event in events {
+            if let Some(Attributes::ActivityTaskStartedEventAttributes(it)) = &event.attributes {
+                started.push((it.scheduled_event_id, self.state.next_event_id));
+            }
+            if let Some((scheduled, reference)) = buffer::started_reference(&mut event) {
+                *reference = started
+                    .iter()
+                    .find(|(of, _)| *of == scheduled)
+                    .map_or(0, |(_, id)| *id);
+            }
+            self.append(event);
+        }
+        self.task_due = true;
+    }
+
+    /// The worker must hear of what happened.
+    pub(crate) fn want_task(&mut self) {
+        self.task_due = true;
+    }
+
+    /// The visibility row must be seen to change at once.
+    pub(crate) fn show(&mut self) {
+        self.visible = true;
+    }
+
+    fn keep(&mut self, result: Result<(), Illegal>) {
+        if let Err(illegal) = result {
+            self.broken.get_or_insert(illegal);
+        }
+    }
+
+    /// Schedules the workflow task that is due, if one can be scheduled now.
+    pub(crate) fn settle(&mut self) {
+        self.enforce_buffer_limits();
+        self.enforce_history_limits();
+        if self.task_due {
+            self.task_due = false;
+            workflow_task::schedule(self);
+        }
+    }
+
+    fn enforce_buffer_limits(&mut self) {
+        let buffer = &self.state.buffer;
+        let full = buffer.len() > self.limits.buffered_events_max
+            || buffer.bytes() > self.limits.buffered_bytes_max;
+        if full && self.state.task.is_started() {
+            workflow_task::force_fail(self, Cause::ForceCloseCommand);
+            self.task_due = true;
+        }
+    }
+
+    fn enforce_history_limits(&mut self) {
+        if !self.state.is_open() {
+            return;
+        }
+        if self.state.history_bytes > self.limits.history_bytes_max {
+            terminate::by_server(self, "Workflow history size exceeds limit.");
+        } else if self.state.next_event_id - 1 > self.limits.history_events_max {
+            terminate::by_server(self, "Workflow history count exceeds limit.");
+        }
+    }
+
+    /// The transition, if anything happened.
+    pub(crate) fn finish(mut self) -> Result<Option<Transition<Workflow>>, Refusal> {
+        self.settle();
+        if let Some(illegal) = self.broken {
+            return Err(broken(&illegal));
+        }
+        if self.events.is_empty() && self.changes.is_empty() {
+            return Ok(None);
+        }
+        self.state.transitions += 1;
+        let changes = if self.changes.is_empty() {
+            Bytes::new()
+        } else {
+            Changes {
+                changes: self.changes,
+            }
+            .encode_to_vec()
+            .into()
+        };
+        Ok(Some(Transition {
+            visible: self.visible || !self.state.is_open(),
+            state: self.state,
+            time: self.now,
+            first_event_id: self.first_event_id,
+            events: self.events,
+            changes,
+        }))
+    }
+}
+
+fn build(attributes: Attributes, time: Time, extra: Extra) -> HistoryEvent {
+    HistoryEvent {
+        event_time: Some(wire::timestamp(time)),
+        event_type: attributes.event_type().into(),
+        attributes: Some(attributes),
+        user_metadata: extra.user_metadata,
+        links: extra.links,
+        ..HistoryEvent::default()
+    }
+}
+
+/// Our bug: the run is left as it is.
+fn broken(illegal: &Illegal) -> Refusal {
+    debug_assert!(false, "{illegal}");
+    tracing::error!(error = %illegal, "a transition that cannot be folded was refused");
+    Refusal::Unavailable(Unavailable::Quarantined)
+}

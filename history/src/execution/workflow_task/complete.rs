@@ -1,0 +1,389 @@
+//! A worker answers a workflow task with commands: all of them are written, or the workflow task has failed.
+//!
+//! The commands are asked in order on one draft. One bad command drops the draft; what is then written is the failure.
+
+use cairn_proto::cairn::record::v1::{self as record, change::Change};
+use cairn_proto::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
+use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
+use cairn_proto::temporal::api::history::v1::{HistoryEvent, WorkflowTaskCompletedEventAttributes};
+use cairn_proto::temporal::api::sdk::v1::UserMetadata;
+
+use super::start::transient_events;
+use super::{fail, start_now, started_answer, timeout};
+use crate::execution::command::{Attributes, Bad, Command};
+use crate::execution::state::State;
+use crate::execution::transition::{Draft, Extra};
+use crate::execution::{
+    Answer, CompleteWorkflowTask, Outcome, Refusal, Run, Step, Successor, WorkflowTaskCompleted,
+    WorkflowTaskToken, activity, close, continue_as_new, marker, properties, query, refuse,
+    terminate, timer, wire,
+};
+use crate::kind::{Answered, Context, Stop};
+
+/// What the next workflow task is started with when it goes back with the answer.
+const INLINE_REQUEST_ID: &str = "request-from-RespondWorkflowTaskCompleted";
+
+/// A workflow task on its way to completion.
+pub(crate) struct Completing<'q, 'c> {
+    pub(crate) draft: Draft<'c>,
+    pub(crate) question: &'q CompleteWorkflowTask,
+    pub(crate) context: &'q mut Context<'c>,
+    /// Events that were asked for with `Stop::Needs`.
+    pub(crate) events: &'q [HistoryEvent],
+    pub(crate) run: crate::id::RunId,
+    pub(crate) completed_event_id: i64,
+    /// Of the command that is being handled.
+    user_metadata: Option<UserMetadata>,
+    /// How many events wait that this worker had not seen when it answered.
+    pub(crate) unseen: usize,
+    pub(crate) successor: Option<Successor>,
+    /// Activities that the worker would like to have at once: scheduled event ids, with the place of the command.
+    pub(crate) eager: Vec<(i64, usize)>,
+    /// The place of the command that is being handled.
+    pub(crate) index: usize,
+}
+
+impl Completing<'_, '_> {
+    /// Writes the event of a command.
+    pub(crate) fn write(&mut self, event: Event) -> i64 {
+        let extra = Extra {
+            user_metadata: self.user_metadata.take(),
+            links: Vec::new(),
+        };
+        self.draft.write_with(event, extra)
+    }
+
+    /// A run may not close over events that its worker has not seen.
+    pub(crate) fn may_close(&self) -> Result<(), Bad> {
+        if self.unseen > 0 {
+            return Err(Bad::Task(Cause::UnhandledCommand, String::new()));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn complete(
+    events: &[HistoryEvent],
+    run: Run<'_>,
+    question: &CompleteWorkflowTask,
+    context: &mut Context<'_>,
+) -> Outcome {
+    let state = run.state;
+    if !state.is_open() {
+        return refuse(Refusal::Completed);
+    }
+    if !holds(state, question.token) {
+        return refuse(Refusal::NoSuchTask("Workflow task not found.".to_owned()));
+    }
+    if let Err(text) = in_sequence(&question.commands) {
+        return refuse(Refusal::Invalid(text));
+    }
+    if is_heartbeat(question) && timeout::heartbeats_too_long(state, context) {
+        return timeout::end_heartbeats(run, context);
+    }
+    let mut completing = begin(events, &run, question, context);
+    match command_loop(&mut completing) {
+        Ok(()) => end(completing, run),
+        Err(Bad::Needs(ids)) => Err(Stop::Needs(ids)),
+        Err(Bad::Refused(refusal)) => refuse(refusal),
+        Err(Bad::Task(cause, text)) => reject(run, question, cause, &text, context),
+        Err(Bad::Run(cause, text)) => reject_run(run, question, cause, &text, context),
+    }
+}
+
+/// Is this the workflow task that the worker has in hand?
+pub(super) fn holds(state: &State, token: WorkflowTaskToken) -> bool {
+    state.task.started_task().is_some_and(|(task, started)| {
+        task.scheduled_event_id == token.scheduled_event_id
+            && state.task.attempt == token.attempt
+            && [0, started.event_id].contains(&token.started_event_id)
+            && [0, started.time.0].contains(&token.started_time.0)
+    })
+}
+
+/// A close must be the last command.
+fn in_sequence(commands: &[Command]) -> Result<(), String> {
+    let Some((_, but_last)) = commands.split_last() else {
+        return Ok(());
+    };
+    let Some(close) = but_last.iter().find(|it| closes(it.attributes.kind())) else {
+        return Ok(());
+    };
+    let names: Vec<_> = commands
+        .iter()
+        .map(|it| command_name(it.attributes.kind()))
+        .collect();
+    Err(format!(
+        "invalid command sequence: [{}], command {} must be the last command.",
+        names.join(", "),
+        command_name(close.attributes.kind())
+    ))
+}
+
+fn closes(kind: CommandType) -> bool {
+    matches!(
+        kind,
+        CommandType::CompleteWorkflowExecution
+            | CommandType::FailWorkflowExecution
+            | CommandType::CancelWorkflowExecution
+            | CommandType::ContinueAsNewWorkflowExecution
+    )
+}
+
+/// `COMMAND_TYPE_START_TIMER` is called `StartTimer`.
+fn command_name(kind: CommandType) -> String {
+    crate::execution::command::pascal(kind.as_str_name(), "COMMAND_TYPE_")
+}
+
+/// Local activities are running: the worker only wants more time.
+fn is_heartbeat(question: &CompleteWorkflowTask) -> bool {
+    question.force_create_new_workflow_task
+        && question.commands.is_empty()
+        && question.messages == 0
+}
+
+fn begin<'q, 'c>(
+    events: &'q [HistoryEvent],
+    run: &Run<'_>,
+    question: &'q CompleteWorkflowTask,
+    context: &'q mut Context<'c>,
+) -> Completing<'q, 'c> {
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    if let Some((task, started)) = run.state.task.started_task()
+        && !task.written
+    {
+        let (scheduled, begun) = transient_events(run.state, task, started);
+        draft.write_at(scheduled, task.scheduled_time);
+        draft.write_at(begun, started.time);
+    }
+    let started_event_id = run
+        .state
+        .task
+        .started_task()
+        .map_or(0, |(_, started)| started.event_id);
+    let completed_event_id = draft.write(Event::WorkflowTaskCompletedEventAttributes(
+        WorkflowTaskCompletedEventAttributes {
+            scheduled_event_id: question.token.scheduled_event_id,
+            started_event_id,
+            identity: question.identity.clone(),
+            binary_checksum: question.binary_checksum.clone(),
+            worker_version: question.worker_version.clone(),
+            sdk_metadata: question.sdk_metadata.clone(),
+            metering_metadata: question.metering_metadata,
+            ..Default::default()
+        },
+    ));
+    stick(&mut draft, question);
+    draft.hold();
+    Completing {
+        unseen: draft.state.buffer.len(),
+        draft,
+        question,
+        context,
+        events,
+        run: run.id,
+        completed_event_id,
+        user_metadata: None,
+        successor: None,
+        eager: Vec::new(),
+        index: 0,
+    }
+}
+
+fn stick(draft: &mut Draft<'_>, question: &CompleteWorkflowTask) {
+    let wanted = question
+        .sticky
+        .as_ref()
+        .map(|(queue, schedule_to_start)| super::Sticky {
+            queue: queue.clone(),
+            schedule_to_start: *schedule_to_start,
+        });
+    if draft.state.task.sticky != wanted {
+        draft.change(Change::Sticky(match wanted {
+            Some(it) => record::Sticky {
+                queue: it.queue,
+                schedule_to_start_timeout: Some(wire::duration(it.schedule_to_start)),
+            },
+            None => record::Sticky::default(),
+        }));
+    }
+}
+
+fn command_loop(it: &mut Completing<'_, '_>) -> Result<(), Bad> {
+    if it.question.messages > 0 {
+        let text = "updates are not built yet".to_owned();
+        return Err(Bad::Task(Cause::FeatureDisabled, text));
+    }
+    let question = it.question;
+    for (index, command) in question.commands.iter().enumerate() {
+        it.index = index;
+        it.user_metadata.clone_from(&command.user_metadata);
+        handle(it, &command.attributes)?;
+    }
+    Ok(())
+}
+
+fn handle(it: &mut Completing<'_, '_>, attributes: &Attributes) -> Result<(), Bad> {
+    match attributes {
+        Attributes::ScheduleActivity(command) => activity::schedule(it, command),
+        Attributes::RequestCancelActivity { scheduled_event_id } => {
+            activity::request_cancel(it, *scheduled_event_id)
+        }
+        Attributes::StartTimer { timer_id, delay } => timer::start(it, timer_id, *delay),
+        Attributes::CancelTimer { timer_id } => timer::cancel(it, timer_id),
+        Attributes::CompleteWorkflow { result } => close::complete(it, result.as_ref()),
+        Attributes::FailWorkflow { failure } => close::fail(it, failure.as_ref()),
+        Attributes::CancelWorkflow { details } => close::cancel(it, details.as_ref()),
+        Attributes::ContinueAsNew(command) => continue_as_new::ask(it, command),
+        Attributes::RecordMarker {
+            name,
+            details,
+            header,
+            failure,
+        } => marker::record(it, name, details, header.as_ref(), failure.as_ref()),
+        Attributes::UpsertSearchAttributes { search_attributes } => {
+            properties::upsert(it, search_attributes.as_ref())
+        }
+        Attributes::ModifyProperties { upserted_memo } => {
+            properties::modify(it, upserted_memo.as_ref())
+        }
+        Attributes::Missing { command_type } => Err(Bad::missing(*command_type)),
+        Attributes::NotBuilt { command_type } => Err(Bad::not_built(*command_type)),
+    }
+}
+
+/// All commands are good: buffered events are flushed, the next task is scheduled and perhaps started for the same worker.
+fn end(mut it: Completing<'_, '_>, run: Run<'_>) -> Outcome {
+    let mut eager = Vec::new();
+    if it.draft.state.is_open() {
+        eager = activity::start_eager(&mut it);
+        it.draft.flush();
+        if it.question.force_create_new_workflow_task {
+            it.draft.want_task();
+        }
+    }
+    let original_time = run
+        .state
+        .task
+        .current
+        .as_ref()
+        .map(|task| task.original_time);
+    it.draft.settle();
+    let has_next = it.draft.state.task.current.is_some();
+    if let Some(time) = original_time
+        && has_next
+        && is_heartbeat(it.question)
+    {
+        it.draft.change(Change::WorkflowTaskOriginalTime(time.0));
+    }
+    let inline = has_next && it.question.return_new_workflow_task;
+    if inline {
+        start_now(&mut it.draft, INLINE_REQUEST_ID, &it.question.identity);
+    }
+    let (question, ticket) = (it.question, it.context.ticket);
+    let transition = it.draft.finish().map_err(Stop::Refused)?;
+    let head = transition.as_ref().map_or(run.state, |it| &it.state);
+    let mut answers = if is_heartbeat(question) && head.is_open() {
+        Vec::new() // The queries wait for the task that really ends.
+    } else {
+        query::answered(run.volatile, question, head, run.id, it.context.limits)
+    };
+    for scheduled_event_id in activity::gone(run.state, head) {
+        run.volatile.heartbeats.remove(&scheduled_event_id);
+    }
+    run.volatile.sticky_unavailable = false;
+    let mut completed = WorkflowTaskCompleted {
+        activity_tasks: eager,
+        ..Default::default()
+    };
+    let mut reads = None;
+    if inline && let Some((task, from, to)) = started_answer(run.id, head, run.volatile) {
+        completed.workflow_task = Some(Box::new(task));
+        reads = Some((run.id, from..to));
+    }
+    answers.push((
+        ticket,
+        Answered {
+            result: Ok(Answer::WorkflowTaskCompleted(Box::new(completed))),
+            reads,
+        },
+    ));
+    Ok(Step {
+        transition,
+        successor: it.successor,
+        answers,
+        heartbeat: None,
+    })
+}
+
+/// A bad command: the workflow task has failed, durably, and the worker hears why.
+fn reject(
+    run: Run<'_>,
+    question: &CompleteWorkflowTask,
+    cause: Cause,
+    text: &str,
+    context: &mut Context<'_>,
+) -> Outcome {
+    let message = fail::message(cause, text);
+    if run.state.task.is_transient() && cause != Cause::UnhandledCommand {
+        return refuse(Refusal::BadCommands(message)); // It runs into its timeout.
+    }
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    fail::write_failed(
+        &mut draft,
+        cause,
+        Some(fail::server_failure(&message)),
+        &question.identity,
+        "",
+    );
+    fail::next_attempt(&mut draft);
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    refused_with(transition, message, context)
+}
+
+/// A command that the run does not survive.
+fn reject_run(
+    run: Run<'_>,
+    question: &CompleteWorkflowTask,
+    cause: Cause,
+    text: &str,
+    context: &mut Context<'_>,
+) -> Outcome {
+    let message = fail::message(cause, text);
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    fail::write_failed(
+        &mut draft,
+        cause,
+        Some(fail::server_failure(&message)),
+        &question.identity,
+        "",
+    );
+    draft.flush();
+    terminate::by_server(&mut draft, &message);
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    let mut step = refused_with(transition, message, context)?;
+    if let Some(transition) = &step.transition {
+        step.answers
+            .extend(query::released(run.volatile, &transition.state, run.id));
+    }
+    Ok(step)
+}
+
+fn refused_with(
+    transition: Option<crate::execution::Transition>,
+    message: String,
+    context: &Context<'_>,
+) -> Outcome {
+    Ok(Step {
+        transition,
+        successor: None,
+        answers: vec![(
+            context.ticket,
+            Answered {
+                result: Err(Refusal::BadCommands(message)),
+                reads: None,
+            },
+        )],
+        heartbeat: None,
+    })
+}
