@@ -3,9 +3,422 @@
 //! Deliberately absent: I/O, clocks, randomness, requests of the wire. Events are proto (they are the published language);
 //! questions, refusals and state are our own types.
 
+use std::collections::BTreeMap;
+
+use cairn_proto::cairn::record::v1::{Changes, change::Change};
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::common::v1::{Payloads, Priority};
+use cairn_proto::temporal::api::history::v1::History;
+
+use crate::id::{Key, RunId, Ticket, Time};
+use crate::kind::{
+    Answered, Context, Heartbeat, Illegal, Kind, Offer, Queue, Stop, Task, Unavailable, Work,
+};
+use crate::log::{Record, Row};
+
+mod activity;
+mod buffer;
+mod cancel;
+mod close;
 pub mod command;
+mod continue_as_new;
+mod describe;
 mod limits;
+mod marker;
+mod properties;
+mod query;
 mod question;
+mod retry;
+mod signal;
+mod start;
+mod state;
+mod terminate;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod transition;
+mod wire;
+mod workflow_task;
 
 pub use limits::Limits;
 pub use question::*;
+pub use state::State;
+
+/// The kind of run that workflows are.
+#[derive(Debug)]
+pub struct Workflow;
+
+type Asked<'a> = crate::kind::Asked<'a, Workflow>;
+type Run<'a> = crate::kind::Run<'a, Workflow>;
+type Outcome = crate::kind::Outcome<Workflow>;
+type Step = crate::kind::Step<Workflow>;
+type Successor = crate::kind::Successor<Workflow>;
+type Transition = crate::kind::Transition<Workflow>;
+
+/// What a loaded run knows and never records.
+#[derive(Debug, Default)]
+pub struct Volatile {
+    queries: BTreeMap<String, query::Waiting>,
+    heartbeats: BTreeMap<i64, activity::Beat>,
+    /// No worker polls the sticky queue.
+    sticky_unavailable: bool,
+    /// Since when the run has been in memory: no heartbeat is missed before.
+    since: Option<Time>,
+    /// The last time at which what is owed was looked at.
+    looked: Option<Time>,
+}
+
+impl Volatile {
+    fn is_awake_at(&self, time: Time) -> bool {
+        self.looked.is_some_and(|looked| looked >= time)
+    }
+
+    /// The last sign of life of an attempt that was started at `started`.
+    fn last_beat(&self, scheduled_event_id: i64, started: Time) -> Time {
+        let beat = self
+            .heartbeats
+            .get(&scheduled_event_id)
+            .and_then(|beat| beat.time);
+        [beat, self.since]
+            .into_iter()
+            .flatten()
+            .fold(started, Time::max)
+    }
+
+    /// Another attempt begins: the details of the last one stay, its time does not.
+    fn forget_beat(&mut self, scheduled_event_id: i64) {
+        if let Some(beat) = self.heartbeats.get_mut(&scheduled_event_id) {
+            beat.time = None;
+        }
+    }
+
+    /// An activity has closed; its register, if there is one, is emptied.
+    fn forget_register(&mut self, scheduled_event_id: i64) -> Option<Heartbeat> {
+        let beat = self.heartbeats.remove(&scheduled_event_id)?;
+        beat.details.map(|_| Heartbeat {
+            scheduled_event_id,
+            details: bytes::Bytes::new(),
+        })
+    }
+}
+
+impl Kind for Workflow {
+    type State = State;
+    type Volatile = Volatile;
+    type Question = Question;
+    type Answer = Answer;
+    type Refusal = Refusal;
+
+    fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outcome {
+        if let Question::Start(question) = question {
+            return start::start(asked, question, context);
+        }
+        let events = asked.events;
+        let Some(run) = asked.run else {
+            return refuse(no_such_workflow(context));
+        };
+        run.volatile.since.get_or_insert(context.now);
+        match question {
+            Question::Start(_) => refuse(no_such_workflow(context)),
+            Question::Signal(it) => signal::signal(run, it, context),
+            Question::RequestCancel(it) => cancel::request(run, it, context),
+            Question::Terminate(it) => terminate::terminate(run, it, context),
+            Question::StartWorkflowTask(it) => workflow_task::start(run, it, context),
+            Question::CompleteWorkflowTask(it) => workflow_task::complete(events, run, it, context),
+            Question::FailWorkflowTask(it) => workflow_task::fail(run, it, context),
+            Question::StartActivity(it) => activity::start(run, it, context),
+            Question::CompleteActivity(token, it) => activity::complete(run, token, it, context),
+            Question::FailActivity(token, it) => activity::fail(run, token, it, context),
+            Question::CancelActivity(token, it) => activity::cancel(run, token, it, context),
+            Question::Heartbeat(token, it) => activity::heartbeat(run, token, it, context),
+            Question::Query(it) => query::query(run, it, context),
+            Question::ForgetQuery(ticket) => {
+                run.volatile.forget_query(*ticket);
+                answer_now(context.ticket, Answer::Done)
+            }
+            Question::StickyWorkerUnavailable => {
+                run.volatile.sticky_unavailable = true;
+                answer_now(context.ticket, Answer::Done)
+            }
+            Question::ResetSticky => workflow_task::reset_sticky(run, context),
+            Question::Describe => {
+                let described = describe::describe(&run);
+                answer_now(context.ticket, Answer::Described(Box::new(described)))
+            }
+            Question::Position => answer_now(
+                context.ticket,
+                Answer::Position(Position {
+                    run: run.id,
+                    next_event_id: run.state.next_event_id,
+                    open: run.state.is_open(),
+                    current_run: run.id,
+                }),
+            ),
+        }
+    }
+
+    fn wake(asked: Asked<'_>, context: &mut Context<'_>) -> Outcome {
+        let Some(run) = asked.run else {
+            return refuse(no_such_workflow(context));
+        };
+        run.volatile.since.get_or_insert(context.now);
+        run.volatile.looked = Some(context.now);
+        if !run.state.is_open() {
+            return Ok(step_of(None));
+        }
+        let mut draft = transition::Draft::new(run.state, context.now, context.limits);
+        if close::deadline(run.state).is_some_and(|time| time <= context.now) {
+            return match close::time_out(&mut draft, asked.events, context) {
+                Ok(successor) => closed_by_time(run, draft, successor),
+                Err(command::Bad::Needs(ids)) => Err(Stop::Needs(ids)),
+                Err(command::Bad::Refused(refusal)) => refuse(refusal),
+                Err(command::Bad::Task(_, text) | command::Bad::Run(_, text)) => {
+                    refuse(Refusal::Invalid(text))
+                }
+            };
+        }
+        workflow_task::time_out(&mut draft, run.volatile);
+        timer::fire(&mut draft);
+        activity::time_out(&mut draft, run.volatile);
+        workflow_task::end_backoff(&mut draft);
+        let transition = draft.finish().map_err(Stop::Refused)?;
+        Ok(step_of(transition))
+    }
+
+    fn apply(state: Option<State>, run: RunId, record: &Record) -> Result<State, Illegal> {
+        let illegal = |_| Illegal("a record that cannot be decoded".to_owned());
+        let events = History::decode(record.events.clone())
+            .map_err(illegal)?
+            .events;
+        let changes = Changes::decode(record.changes.clone())
+            .map_err(illegal)?
+            .changes;
+        let mut changes = changes.into_iter().peekable();
+        let mut events = events.into_iter();
+        let mut applied = 0;
+        let mut state = match state {
+            Some(state) => state,
+            None => {
+                let opened = changes.next().and_then(|it| it.change);
+                let (Some(Change::Opened(opened)), Some(event)) = (opened, events.next()) else {
+                    return Err(Illegal("a run that does not begin with a start".to_owned()));
+                };
+                applied = 1;
+                State::open(run, &opened, &event)?
+            }
+        };
+        loop {
+            while let Some(change) = changes.next_if(|it| it.position <= applied) {
+                let change = change
+                    .change
+                    .ok_or_else(|| Illegal("a change of an unknown kind".to_owned()))?;
+                state.change(&change, record.time)?;
+            }
+            let Some(event) = events.next() else {
+                break;
+            };
+            state.event(&event)?;
+            applied += 1;
+        }
+        if changes.next().is_some() {
+            return Err(Illegal("a change behind the end of its record".to_owned()));
+        }
+        state.transitions += 1;
+        Ok(state)
+    }
+
+    fn owe(state: &State, volatile: &Volatile, now: Time) -> Vec<Offer> {
+        if !state.is_open() {
+            return Vec::new();
+        }
+        owed_workflow_task(state, volatile)
+            .into_iter()
+            .chain(activity::owed(state, now))
+            .collect()
+    }
+
+    fn next_wake(state: &State, volatile: &Volatile) -> Option<Time> {
+        if let Some(closed) = &state.closed {
+            return Some(closed.time.after(state.origin.retention));
+        }
+        [
+            close::deadline(state),
+            workflow_task::deadline(&state.task, volatile),
+            state.task.backoff_until,
+            state.timers.next_wake(),
+            activity::next_deadline(&state.activities, volatile),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn is_open(state: &State) -> bool {
+        state.is_open()
+    }
+
+    fn expired(state: &State, now: Time) -> bool {
+        state
+            .closed
+            .as_ref()
+            .is_some_and(|closed| closed.time.after(state.origin.retention) <= now)
+    }
+
+    fn key(state: &State) -> Key {
+        Key {
+            namespace: state.origin.namespace,
+            workflow_id: state.origin.workflow_id.clone(),
+        }
+    }
+
+    fn next_event_id(state: &State) -> i64 {
+        state.next_event_id
+    }
+
+    fn row(state: &State) -> Row {
+        describe::row(state)
+    }
+
+    fn encode(state: &State) -> Vec<u8> {
+        state.encode()
+    }
+
+    fn decode(snapshot: &[u8]) -> Option<State> {
+        State::decode(snapshot)
+    }
+
+    fn restore_heartbeats(volatile: &mut Volatile, heartbeats: &[Heartbeat]) {
+        for heartbeat in heartbeats {
+            if let Ok(details) = Payloads::decode(heartbeat.details.clone())
+                && !heartbeat.details.is_empty()
+            {
+                let beat = volatile
+                    .heartbeats
+                    .entry(heartbeat.scheduled_event_id)
+                    .or_default();
+                beat.details = Some(details);
+            }
+        }
+    }
+
+    fn unavailable(why: Unavailable) -> Refusal {
+        Refusal::Unavailable(why)
+    }
+}
+
+fn closed_by_time(
+    run: Run<'_>,
+    draft: transition::Draft<'_>,
+    successor: Option<Successor>,
+) -> Outcome {
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    let mut step = step_of(transition);
+    if let Some(transition) = &step.transition {
+        step.answers = query::released(run.volatile, &transition.state, run.id);
+    }
+    step.successor = successor;
+    Ok(step)
+}
+
+fn owed_workflow_task(state: &State, volatile: &Volatile) -> Option<Offer> {
+    let task = state.task.current.as_ref()?;
+    if task.started.is_some() {
+        return None;
+    }
+    let sticky = task
+        .sticky
+        .as_ref()
+        .filter(|_| !volatile.sticky_unavailable);
+    let normal = &state.origin.task_queue;
+    Some(Offer {
+        queue: Queue {
+            namespace: state.origin.namespace,
+            name: sticky.map_or(normal, |(queue, _)| queue).clone(),
+            work: Work::Workflow,
+            sticky_of: sticky.map(|_| normal.clone()),
+        },
+        task: Task {
+            work: Work::Workflow,
+            scheduled_event_id: task.scheduled_event_id,
+            attempt: state.task.attempt,
+        },
+        priority: priority(state.origin.priority.as_ref()),
+        time: task.scheduled_time,
+    })
+}
+
+/// The priority of a task; unset is the middle.
+fn priority(priority: Option<&Priority>) -> u8 {
+    match priority.map_or(0, |it| it.priority_key) {
+        key @ 1..=5 => u8::try_from(key).unwrap_or(3),
+        _ => 3,
+    }
+}
+
+fn check_priority(priority: &Priority) -> Result<(), String> {
+    if priority.priority_key < 0 {
+        return Err("priority key can't be negative".to_owned());
+    }
+    if priority.priority_key > 5 {
+        return Err("priority key can't be larger than 5".to_owned());
+    }
+    if priority.fairness_key.len() > 64 {
+        return Err("fairness key length exceeds limit".to_owned());
+    }
+    if priority.fairness_weight < 0.0 {
+        return Err("fairness weight can't be negative".to_owned());
+    }
+    Ok(())
+}
+
+fn payload_size(payloads: Option<&Payloads>) -> usize {
+    payloads.map_or(0, Message::encoded_len)
+}
+
+fn no_such_workflow(context: &Context<'_>) -> Refusal {
+    Refusal::NoSuchWorkflow(format!(
+        "workflow not found for ID: {}",
+        context.key.workflow_id
+    ))
+}
+
+fn refuse(refusal: Refusal) -> Outcome {
+    Err(Stop::Refused(refusal))
+}
+
+fn step_of(transition: Option<Transition>) -> Step {
+    Step {
+        transition,
+        successor: None,
+        answers: Vec::new(),
+        heartbeat: None,
+    }
+}
+
+fn step(transition: Option<Transition>, ticket: Ticket, answered: Answered<Workflow>) -> Outcome {
+    Ok(Step {
+        answers: vec![(ticket, answered)],
+        ..step_of(transition)
+    })
+}
+
+fn answer(ticket: Ticket, answered: Answered<Workflow>) -> Outcome {
+    step(None, ticket, answered)
+}
+
+fn answer_step(transition: Option<Transition>, ticket: Ticket, answer: Answer) -> Step {
+    Step {
+        answers: vec![(
+            ticket,
+            Answered {
+                result: Ok(answer),
+                reads: None,
+            },
+        )],
+        ..step_of(transition)
+    }
+}
+
+fn answer_now(ticket: Ticket, answer: Answer) -> Outcome {
+    Ok(answer_step(None, ticket, answer))
+}

@@ -44,7 +44,8 @@ pub(crate) use timeout::{next_deadline, time_out};
 
 /// The activities that have not closed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub(crate) struct Part {
+    #[serde(with = "wire::shared_map")]
     pub(crate) pending: BTreeMap<i64, Arc<Activity>>,
     by_id: BTreeMap<String, i64>,
 }

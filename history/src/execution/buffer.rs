@@ -13,7 +13,7 @@ use super::wire;
 pub(crate) const UNKNOWN: i64 = -1;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Buffer {
+pub(crate) struct Buffer {
     #[serde(with = "wire::message")]
     events: History,
     bytes: usize,
@@ -41,7 +41,10 @@ impl Buffer {
 
     /// Has this timer fired, unseen by any worker?
     pub(crate) fn has_fired(&self, timer_id: &str) -> Option<i64> {
-        self.events.events.iter().find_map(|event| fired(event, timer_id))
+        self.events
+            .events
+            .iter()
+            .find_map(|event| fired(event, timer_id))
     }
 
     /// A canceled timer has not fired after all.

@@ -5,8 +5,7 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use super::transition::{Draft, Extra};
 use super::{
-    Answer, Outcome, Refusal, RequestCancel, Run, answer_now, answer_step, no_such_workflow,
-    refuse,
+    Answer, Outcome, Refusal, RequestCancel, Run, answer_now, answer_step, no_such_workflow, refuse,
 };
 use crate::kind::{Context, Stop};
 

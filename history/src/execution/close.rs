@@ -4,8 +4,8 @@ use cairn_proto::cairn::record::v1::Opened;
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::Payloads;
 use cairn_proto::temporal::api::enums::v1::{
-    ContinueAsNewInitiator as Initiator, RetryState, TimeoutType, WorkflowExecutionStatus as Status,
-    WorkflowTaskFailedCause as Cause,
+    ContinueAsNewInitiator as Initiator, RetryState, TimeoutType,
+    WorkflowExecutionStatus as Status, WorkflowTaskFailedCause as Cause,
 };
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::failure::v1::{Failure, TimeoutFailureInfo};
@@ -28,7 +28,7 @@ use crate::kind::Context;
 
 /// How and when a run closed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Closed {
+pub(crate) struct Closed {
     /// `temporal.api.enums.v1.WorkflowExecutionStatus`.
     pub(crate) status: i32,
     pub(crate) time: Time,
@@ -43,9 +43,7 @@ impl Closed {
             Attributes::WorkflowExecutionTimedOutEventAttributes(_) => Status::TimedOut,
             Attributes::WorkflowExecutionCanceledEventAttributes(_) => Status::Canceled,
             Attributes::WorkflowExecutionTerminatedEventAttributes(_) => Status::Terminated,
-            Attributes::WorkflowExecutionContinuedAsNewEventAttributes(_) => {
-                Status::ContinuedAsNew
-            }
+            Attributes::WorkflowExecutionContinuedAsNewEventAttributes(_) => Status::ContinuedAsNew,
             _ => return None,
         };
         Some(Self {
@@ -56,10 +54,7 @@ impl Closed {
 }
 
 /// The command `CompleteWorkflowExecution`.
-pub(crate) fn complete(
-    it: &mut Completing<'_, '_>,
-    result: Option<&Payloads>,
-) -> Result<(), Bad> {
+pub(crate) fn complete(it: &mut Completing<'_, '_>, result: Option<&Payloads>) -> Result<(), Bad> {
     it.may_close()?;
     if payload_size(result) > it.draft.limits.blob_bytes_max {
         return Err(Bad::Run(
@@ -78,10 +73,7 @@ pub(crate) fn complete(
 }
 
 /// The command `CancelWorkflowExecution`.
-pub(crate) fn cancel(
-    it: &mut Completing<'_, '_>,
-    details: Option<&Payloads>,
-) -> Result<(), Bad> {
+pub(crate) fn cancel(it: &mut Completing<'_, '_>, details: Option<&Payloads>) -> Result<(), Bad> {
     it.may_close()?;
     it.write(Attributes::WorkflowExecutionCanceledEventAttributes(
         WorkflowExecutionCanceledEventAttributes {

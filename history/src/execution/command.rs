@@ -1,12 +1,19 @@
 //! What a worker answers to a workflow task, destructured from the wire.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use cairn_proto::prost_types;
+use cairn_proto::temporal::api::command::v1 as wire;
+use cairn_proto::temporal::api::command::v1::command::Attributes as Wire;
 use cairn_proto::temporal::api::common::v1::{
     Header, Memo, Payload, Payloads, Priority, RetryPolicy, SearchAttributes,
 };
+use cairn_proto::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use cairn_proto::temporal::api::failure::v1::Failure;
 use cairn_proto::temporal::api::sdk::v1::UserMetadata;
+
+use super::Refusal;
 
 /// One command, with the metadata that its event will carry.
 #[derive(Clone, Debug)]
@@ -102,4 +109,262 @@ pub struct ContinueAsNew {
     pub header: Option<Header>,
     pub memo: Option<Memo>,
     pub search_attributes: Option<SearchAttributes>,
+}
+
+/// Why a command is not done.
+#[derive(Debug)]
+pub(crate) enum Bad {
+    /// The workflow task fails with this cause.
+    Task(Cause, String),
+    /// The run is terminated.
+    Run(Cause, String),
+    /// The request is refused; nothing is written.
+    Refused(Refusal),
+    /// It cannot be judged without these events.
+    Needs(Vec<i64>),
+}
+
+/// The longest duration that means anything.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+impl Signed {
+    /// A duration that may be used; absent is zero, and beyond a hundred years is a hundred years.
+    pub(crate) fn checked(value: Option<Self>) -> Result<Duration, &'static str> {
+        let Some(Self { seconds, nanos }) = value else {
+            return Ok(Duration::ZERO);
+        };
+        if (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0) {
+            return Err("duration has seconds and nanos with different signs.");
+        }
+        match (u64::try_from(seconds), u32::try_from(nanos)) {
+            (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => {
+                Ok(Duration::new(seconds, nanos).min(LONGEST))
+            }
+            _ => Err("negative duration."),
+        }
+    }
+}
+
+impl From<prost_types::Duration> for Signed {
+    fn from(duration: prost_types::Duration) -> Self {
+        Self {
+            seconds: duration.seconds,
+            nanos: duration.nanos,
+        }
+    }
+}
+
+impl Attributes {
+    pub(crate) fn kind(&self) -> CommandType {
+        match self {
+            Self::ScheduleActivity(_) => CommandType::ScheduleActivityTask,
+            Self::RequestCancelActivity { .. } => CommandType::RequestCancelActivityTask,
+            Self::StartTimer { .. } => CommandType::StartTimer,
+            Self::CancelTimer { .. } => CommandType::CancelTimer,
+            Self::CompleteWorkflow { .. } => CommandType::CompleteWorkflowExecution,
+            Self::FailWorkflow { .. } => CommandType::FailWorkflowExecution,
+            Self::CancelWorkflow { .. } => CommandType::CancelWorkflowExecution,
+            Self::ContinueAsNew(_) => CommandType::ContinueAsNewWorkflowExecution,
+            Self::RecordMarker { .. } => CommandType::RecordMarker,
+            Self::UpsertSearchAttributes { .. } => CommandType::UpsertWorkflowSearchAttributes,
+            Self::ModifyProperties { .. } => CommandType::ModifyWorkflowProperties,
+            Self::Missing { command_type } | Self::NotBuilt { command_type } => {
+                CommandType::try_from(*command_type).unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl Bad {
+    /// A command without its attributes fails with the cause of its type.
+    pub(crate) fn missing(command_type: i32) -> Self {
+        let kind = CommandType::try_from(command_type).unwrap_or_default();
+        let cause = match kind {
+            CommandType::ScheduleActivityTask => Cause::BadScheduleActivityAttributes,
+            CommandType::RequestCancelActivityTask => Cause::BadRequestCancelActivityAttributes,
+            CommandType::StartTimer => Cause::BadStartTimerAttributes,
+            CommandType::CancelTimer => Cause::BadCancelTimerAttributes,
+            CommandType::CompleteWorkflowExecution => Cause::BadCompleteWorkflowExecutionAttributes,
+            CommandType::FailWorkflowExecution => Cause::BadFailWorkflowExecutionAttributes,
+            CommandType::CancelWorkflowExecution => Cause::BadCancelWorkflowExecutionAttributes,
+            CommandType::ContinueAsNewWorkflowExecution => Cause::BadContinueAsNewAttributes,
+            CommandType::RecordMarker => Cause::BadRecordMarkerAttributes,
+            CommandType::UpsertWorkflowSearchAttributes => Cause::BadSearchAttributes,
+            CommandType::ModifyWorkflowProperties => Cause::BadModifyWorkflowPropertiesAttributes,
+            _ => Cause::Unspecified,
+        };
+        Self::Task(
+            cause,
+            format!("{}CommandAttributes is not set on command.", name(kind)),
+        )
+    }
+
+    pub(crate) fn not_built(command_type: i32) -> Self {
+        let kind = CommandType::try_from(command_type).unwrap_or_default();
+        Self::Task(
+            Cause::FeatureDisabled,
+            format!("the command {} is not built yet", name(kind)),
+        )
+    }
+}
+
+fn name(kind: CommandType) -> String {
+    pascal(kind.as_str_name(), "COMMAND_TYPE_")
+}
+
+/// `PREFIX_START_TIMER` without its prefix is `StartTimer`.
+pub(crate) fn pascal(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix)
+        .unwrap_or(name)
+        .split('_')
+        .flat_map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            [first.to_owned(), rest.to_lowercase()]
+        })
+        .collect()
+}
+
+/// A command type that no version knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Unknown command type: {0}")]
+pub struct Unknown(pub i32);
+
+impl TryFrom<wire::Command> for Command {
+    type Error = Unknown;
+
+    fn try_from(command: wire::Command) -> Result<Self, Unknown> {
+        let wire::Command {
+            command_type,
+            user_metadata,
+            event_group_markers: _,
+            attributes,
+        } = command;
+        let kind = CommandType::try_from(command_type)
+            .ok()
+            .filter(|kind| *kind != CommandType::Unspecified)
+            .ok_or(Unknown(command_type))?;
+        Ok(Self {
+            user_metadata,
+            attributes: destructure(kind, attributes),
+        })
+    }
+}
+
+fn destructure(kind: CommandType, attributes: Option<Wire>) -> Attributes {
+    let command_type = kind.into();
+    match (kind, attributes) {
+        (
+            CommandType::ScheduleActivityTask,
+            Some(Wire::ScheduleActivityTaskCommandAttributes(it)),
+        ) => Attributes::ScheduleActivity(Box::new(it.into())),
+        (
+            CommandType::RequestCancelActivityTask,
+            Some(Wire::RequestCancelActivityTaskCommandAttributes(it)),
+        ) => Attributes::RequestCancelActivity {
+            scheduled_event_id: it.scheduled_event_id,
+        },
+        (CommandType::StartTimer, Some(Wire::StartTimerCommandAttributes(it))) => {
+            Attributes::StartTimer {
+                timer_id: it.timer_id,
+                delay: it.start_to_fire_timeout.map(Signed::from),
+            }
+        }
+        (CommandType::CancelTimer, Some(Wire::CancelTimerCommandAttributes(it))) => {
+            Attributes::CancelTimer {
+                timer_id: it.timer_id,
+            }
+        }
+        (
+            CommandType::CompleteWorkflowExecution,
+            Some(Wire::CompleteWorkflowExecutionCommandAttributes(it)),
+        ) => Attributes::CompleteWorkflow { result: it.result },
+        (
+            CommandType::FailWorkflowExecution,
+            Some(Wire::FailWorkflowExecutionCommandAttributes(it)),
+        ) => Attributes::FailWorkflow {
+            failure: it.failure,
+        },
+        (
+            CommandType::CancelWorkflowExecution,
+            Some(Wire::CancelWorkflowExecutionCommandAttributes(it)),
+        ) => Attributes::CancelWorkflow {
+            details: it.details,
+        },
+        (
+            CommandType::ContinueAsNewWorkflowExecution,
+            Some(Wire::ContinueAsNewWorkflowExecutionCommandAttributes(it)),
+        ) => Attributes::ContinueAsNew(Box::new(it.into())),
+        (CommandType::RecordMarker, Some(Wire::RecordMarkerCommandAttributes(it))) => {
+            Attributes::RecordMarker {
+                name: it.marker_name,
+                details: it.details,
+                header: it.header,
+                failure: it.failure,
+            }
+        }
+        (
+            CommandType::UpsertWorkflowSearchAttributes,
+            Some(Wire::UpsertWorkflowSearchAttributesCommandAttributes(it)),
+        ) => Attributes::UpsertSearchAttributes {
+            search_attributes: it.search_attributes,
+        },
+        (
+            CommandType::ModifyWorkflowProperties,
+            Some(Wire::ModifyWorkflowPropertiesCommandAttributes(it)),
+        ) => Attributes::ModifyProperties {
+            upserted_memo: it.upserted_memo.map(|memo| memo.fields),
+        },
+        (
+            CommandType::Unspecified
+            | CommandType::RequestCancelExternalWorkflowExecution
+            | CommandType::StartChildWorkflowExecution
+            | CommandType::SignalExternalWorkflowExecution
+            | CommandType::ProtocolMessage
+            | CommandType::ScheduleNexusOperation
+            | CommandType::RequestCancelNexusOperation,
+            _,
+        ) => Attributes::NotBuilt { command_type },
+        (_, _) => Attributes::Missing { command_type },
+    }
+}
+
+impl From<wire::ScheduleActivityTaskCommandAttributes> for ScheduleActivity {
+    fn from(it: wire::ScheduleActivityTaskCommandAttributes) -> Self {
+        Self {
+            activity_id: it.activity_id,
+            activity_type: it.activity_type.map(|it| it.name).unwrap_or_default(),
+            task_queue: it.task_queue.map(|it| it.name).unwrap_or_default(),
+            header: it.header,
+            input: it.input,
+            schedule_to_close: it.schedule_to_close_timeout.map(Signed::from),
+            schedule_to_start: it.schedule_to_start_timeout.map(Signed::from),
+            start_to_close: it.start_to_close_timeout.map(Signed::from),
+            heartbeat: it.heartbeat_timeout.map(Signed::from),
+            retry_policy: it.retry_policy,
+            request_eager_execution: it.request_eager_execution,
+            use_workflow_build_id: it.use_workflow_build_id,
+            priority: it.priority,
+        }
+    }
+}
+
+impl From<wire::ContinueAsNewWorkflowExecutionCommandAttributes> for ContinueAsNew {
+    fn from(it: wire::ContinueAsNewWorkflowExecutionCommandAttributes) -> Self {
+        Self {
+            workflow_type: it.workflow_type.map(|it| it.name).unwrap_or_default(),
+            task_queue: it.task_queue.map(|it| it.name).unwrap_or_default(),
+            input: it.input,
+            run_timeout: it.workflow_run_timeout.map(Signed::from),
+            task_timeout: it.workflow_task_timeout.map(Signed::from),
+            backoff: it.backoff_start_interval.map(Signed::from),
+            retry_policy: it.retry_policy,
+            initiator: it.initiator,
+            failure: it.failure,
+            last_completion_result: it.last_completion_result,
+            cron_schedule: it.cron_schedule,
+            header: it.header,
+            memo: it.memo,
+            search_attributes: it.search_attributes,
+        }
+    }
 }

@@ -24,7 +24,9 @@ pub(crate) fn record(
         return Err(bad("MarkerName is not set on RecordMarkerCommand."));
     }
     if name.len() > it.draft.limits.id_bytes_max {
-        return Err(bad("MarkerName on RecordMarkerCommand exceeds length limit."));
+        return Err(bad(
+            "MarkerName on RecordMarkerCommand exceeds length limit.",
+        ));
     }
     let size: usize = details
         .iter()

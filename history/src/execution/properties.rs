@@ -19,7 +19,7 @@ use super::wire;
 use super::workflow_task::Completing;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub(crate) struct Part {
     #[serde(with = "wire::message")]
     pub(crate) memo: Memo,
     #[serde(with = "wire::message")]
@@ -87,7 +87,10 @@ fn is_nothing(payload: &Payload) -> bool {
             .get("encoding")
             .is_some_and(|it| it == b"binary/null")
         || (payload.data == b"null" || payload.data == b"[]")
-            && payload.metadata.get("encoding").is_some_and(|it| it == b"json/plain")
+            && payload
+                .metadata
+                .get("encoding")
+                .is_some_and(|it| it == b"json/plain")
 }
 
 /// Search attributes with the type that readers need, or what is wrong with them.
@@ -112,9 +115,11 @@ pub(crate) fn upsert(
     asked: Option<&SearchAttributes>,
 ) -> Result<(), Bad> {
     let bad = |text: String| Bad::Task(Cause::BadSearchAttributes, text);
-    let asked = asked.filter(|it| !it.indexed_fields.is_empty()).ok_or_else(|| {
-        bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.".to_owned())
-    })?;
+    let asked = asked
+        .filter(|it| !it.indexed_fields.is_empty())
+        .ok_or_else(|| {
+            bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.".to_owned())
+        })?;
     let typed = typed(asked).map_err(bad)?;
     it.write(Attributes::UpsertWorkflowSearchAttributesEventAttributes(
         UpsertWorkflowSearchAttributesEventAttributes {

@@ -90,8 +90,7 @@ fn rejected(state: &State, condition: i32) -> Option<QueryRejected> {
 
 /// May a worker be asked beside the run's own tasks?
 fn is_direct(state: &State) -> bool {
-    !state.is_open()
-        || (state.task.current.is_none() && state.task.previous_started_event_id > 0)
+    !state.is_open() || (state.task.current.is_none() && state.task.previous_started_event_id > 0)
 }
 
 fn direct(state: &State, run: RunId, query: WorkflowQuery) -> Answer {

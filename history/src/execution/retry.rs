@@ -22,7 +22,7 @@ const TIMEOUT_PREFIX: &str = "TemporalTimeout:";
 
 /// A retry policy with every default filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Policy {
+pub(crate) struct Policy {
     pub(crate) initial_interval: Duration,
     pub(crate) coefficient: f64,
     pub(crate) maximum_interval: Duration,

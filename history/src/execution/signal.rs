@@ -14,7 +14,7 @@ use super::{
 use crate::kind::{Context, Stop};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub(crate) struct Part {
     count: u64,
     request_ids: BTreeSet<String>,
 }

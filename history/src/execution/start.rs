@@ -42,7 +42,7 @@ use crate::kind::{Answered, Context, Illegal, Stop};
 
 /// What the first event fixed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
+pub(crate) struct Origin {
     pub(crate) run: RunId,
     pub(crate) namespace: NamespaceId,
     pub(crate) workflow_id: String,
@@ -168,7 +168,9 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
 
 fn check(question: &Start, limits: &Limits) -> Result<Policies, Refusal> {
     if !question.cron_schedule.is_empty() {
-        return Err(Refusal::NotBuilt("cron_schedule is not built yet".to_owned()));
+        return Err(Refusal::NotBuilt(
+            "cron_schedule is not built yet".to_owned(),
+        ));
     }
     let policies = policies(question)?;
     if let Some(policy) = &question.retry_policy {
@@ -317,11 +319,7 @@ fn already_started(run: &Run<'_>, message: String) -> Refusal {
     }
 }
 
-fn signal_existing(
-    run: Run<'_>,
-    question: &super::Signal,
-    context: &mut Context<'_>,
-) -> Outcome {
+fn signal_existing(run: Run<'_>, question: &super::Signal, context: &mut Context<'_>) -> Outcome {
     let answer = Answer::Started(existing(&run, false));
     if run.state.signals.has_seen(&question.request_id) {
         return Ok(answer_step(None, context.ticket, answer));

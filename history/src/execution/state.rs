@@ -21,17 +21,24 @@ use crate::kind::Illegal;
 /// Everything that a run is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
+    #[serde(with = "wire::shared")]
     pub(crate) origin: Arc<Origin>,
     pub(crate) next_event_id: i64,
     /// Encoded bytes of all events.
     pub(crate) history_bytes: u64,
     /// How many records there are.
     pub(crate) transitions: i64,
+    #[serde(with = "wire::shared")]
     pub(crate) task: Arc<workflow_task::Part>,
+    #[serde(with = "wire::shared")]
     pub(crate) activities: Arc<activity::Part>,
+    #[serde(with = "wire::shared")]
     pub(crate) timers: Arc<timer::Part>,
+    #[serde(with = "wire::shared")]
     pub(crate) signals: Arc<signal::Part>,
+    #[serde(with = "wire::shared")]
     pub(crate) properties: Arc<properties::Part>,
+    #[serde(with = "wire::shared")]
     pub(crate) buffer: Arc<Buffer>,
     pub(crate) cancel_requested: bool,
     pub(crate) closed: Option<close::Closed>,
@@ -42,11 +49,7 @@ const SNAPSHOT_VERSION: u8 = 1;
 
 impl State {
     /// The state after the first event.
-    pub(crate) fn open(
-        run: RunId,
-        opened: &Opened,
-        event: &HistoryEvent,
-    ) -> Result<Self, Illegal> {
+    pub(crate) fn open(run: RunId, opened: &Opened, event: &HistoryEvent) -> Result<Self, Illegal> {
         let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &event.attributes
         else {
             return Err(illegal("the first event is not the start", event));
@@ -197,9 +200,7 @@ impl State {
                 self.task_mut().stick(it);
                 true
             }
-            Change::WorkflowTaskOriginalTime(nanos) => {
-                self.task_mut().original_time(Time(*nanos))
-            }
+            Change::WorkflowTaskOriginalTime(nanos) => self.task_mut().original_time(Time(*nanos)),
             Change::ActivityStarted(it) => self.activities_mut().started(time, it),
             Change::ActivityRetry(it) => self.activities_mut().retry(time, it),
         };

@@ -25,7 +25,8 @@ use crate::id::Time;
 
 /// The pending timers, by id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub(crate) struct Part {
+    #[serde(with = "wire::shared_map")]
     by_id: BTreeMap<String, Arc<Pending>>,
 }
 

@@ -38,7 +38,10 @@ pub(crate) fn span(duration: Option<&prost_types::Duration>) -> Duration {
     let Some(duration) = duration else {
         return Duration::ZERO;
     };
-    match (u64::try_from(duration.seconds), u32::try_from(duration.nanos)) {
+    match (
+        u64::try_from(duration.seconds),
+        u32::try_from(duration.nanos),
+    ) {
         (Ok(seconds), Ok(nanos)) => Duration::new(seconds, nanos.min(999_999_999)),
         _ => Duration::ZERO,
     }
@@ -85,5 +88,55 @@ pub(crate) mod optional {
         Option::<Vec<u8>>::deserialize(deserializer)?
             .map(|bytes| M::decode(&*bytes).map_err(serde::de::Error::custom))
             .transpose()
+    }
+}
+
+/// A shared part: sharing is lost in a snapshot.
+pub(crate) mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        value: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (**value).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
+}
+
+/// A map of shared entries.
+pub(crate) mod shared_map {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<K: Serialize, T: Serialize, S: Serializer>(
+        map: &BTreeMap<K, Arc<T>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(map.iter().map(|(key, value)| (key, &**value)))
+    }
+
+    pub(crate) fn deserialize<'de, K, T, D>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, Arc<T>>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        let map = BTreeMap::<K, T>::deserialize(deserializer)?;
+        Ok(map
+            .into_iter()
+            .map(|(key, value)| (key, Arc::new(value)))
+            .collect())
     }
 }

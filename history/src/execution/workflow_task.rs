@@ -37,13 +37,13 @@ mod start;
 mod timeout;
 
 pub(crate) use complete::{Completing, complete};
-pub(crate) use fail::{fail, force_fail, next_attempt, write_failed};
+pub(crate) use fail::{fail, force_fail, next_attempt};
 pub(crate) use start::{start, start_now, started_answer};
 pub(crate) use timeout::{deadline, reset_sticky, time_out};
 
 /// The workflow task of a run, and what outlasts it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub(crate) struct Part {
     pub(crate) current: Option<Task>,
     /// Of the current or next workflow task.
     pub(crate) attempt: i32,
@@ -242,11 +242,7 @@ impl Part {
         before.is_none()
     }
 
-    pub(super) fn transient_started(
-        &mut self,
-        time: Time,
-        it: &record::TransientStarted,
-    ) -> bool {
+    pub(super) fn transient_started(&mut self, time: Time, it: &record::TransientStarted) -> bool {
         let Some(task) = self.current.as_mut().filter(|task| task.started.is_none()) else {
             return false;
         };

@@ -32,14 +32,13 @@ pub(crate) fn request_cancel(
     if scheduled_event_id >= state.next_event_id || again {
         return Err(bad(format!("ScheduledEventID: {scheduled_event_id}")));
     }
-    let cancel_requested_event_id = it.write(
-        Attributes::ActivityTaskCancelRequestedEventAttributes(
+    let cancel_requested_event_id =
+        it.write(Attributes::ActivityTaskCancelRequestedEventAttributes(
             ActivityTaskCancelRequestedEventAttributes {
                 scheduled_event_id,
                 workflow_task_completed_event_id: it.completed_event_id,
             },
-        ),
-    );
+        ));
     let Some(activity) = activity.filter(|activity| activity.started.is_none()) else {
         return Ok(());
     };

@@ -46,7 +46,12 @@ pub(crate) fn heartbeat(
         let message = "Heartbeat details exceed size limit.";
         return fail_by_server(run, &activity, message, answer, &question.identity, context);
     }
-    let beat = record(run.volatile, &activity, question.details.clone(), context.now);
+    let beat = record(
+        run.volatile,
+        &activity,
+        question.details.clone(),
+        context.now,
+    );
     let answer = Answer::Heartbeat {
         cancel_requested: activity.cancel_requested_event_id.is_some(),
         paused: false,

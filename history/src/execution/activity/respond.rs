@@ -68,7 +68,15 @@ pub(crate) fn complete(
     };
     if payload_size(question.result.as_ref()) > context.limits.blob_bytes_max {
         let failure = server_failure("Complete result exceeds size limit.");
-        return end_failed(run, &activity, failure, Vec::new(), &question.identity, None, context);
+        return end_failed(
+            run,
+            &activity,
+            failure,
+            Vec::new(),
+            &question.identity,
+            None,
+            context,
+        );
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
     let activity = started_anyway(&mut draft, activity, &question.identity);
@@ -85,11 +93,7 @@ pub(crate) fn complete(
 }
 
 /// Who completes by id may be ahead of the worker: the attempt counts as started by the one who completes.
-fn started_anyway(
-    draft: &mut Draft<'_>,
-    activity: Arc<Activity>,
-    identity: &str,
-) -> Arc<Activity> {
+fn started_anyway(draft: &mut Draft<'_>, activity: Arc<Activity>, identity: &str) -> Arc<Activity> {
     if activity.started.is_some() {
         return activity;
     }
@@ -134,7 +138,15 @@ pub(crate) fn fail(
         .last_heartbeat_details
         .as_ref()
         .map(|details| record(run.volatile, &activity, Some(details.clone()), context.now));
-    end_failed(run, &activity, failure, failures, &question.identity, beat, context)
+    end_failed(
+        run,
+        &activity,
+        failure,
+        failures,
+        &question.identity,
+        beat,
+        context,
+    )
 }
 
 /// The attempt has failed: another one, or the activity has.
@@ -204,7 +216,15 @@ pub(crate) fn cancel(
     };
     if payload_size(question.details.as_ref()) > context.limits.blob_bytes_max {
         let failure = server_failure("Cancel details exceed size limit.");
-        return end_failed(run, &activity, failure, Vec::new(), &question.identity, None, context);
+        return end_failed(
+            run,
+            &activity,
+            failure,
+            Vec::new(),
+            &question.identity,
+            None,
+            context,
+        );
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
     close(&mut draft, &activity, |started_event_id| {

@@ -76,7 +76,11 @@ fn cut(failure: &Failure) -> Failure {
     }
     Failure {
         source: "Server".to_owned(),
-        ..oversize(failure, "Failure exceeds size limit.", LAST_FAILURE_BYTES_MAX)
+        ..oversize(
+            failure,
+            "Failure exceeds size limit.",
+            LAST_FAILURE_BYTES_MAX,
+        )
     }
 }
 

@@ -15,11 +15,7 @@ use crate::execution::{
 use crate::id::RunId;
 use crate::kind::{Answered, Context, Stop};
 
-pub(crate) fn start(
-    run: Run<'_>,
-    question: &StartTask,
-    context: &mut Context<'_>,
-) -> Outcome {
+pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_>) -> Outcome {
     if !run.state.is_open() {
         return refuse(Refusal::Completed);
     }
@@ -38,7 +34,12 @@ pub(crate) fn start(
         return step(None, context.ticket, answered);
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
-    take(&mut draft, activity, &question.request_id, &question.identity);
+    take(
+        &mut draft,
+        activity,
+        &question.request_id,
+        &question.identity,
+    );
     let transition = draft.finish().map_err(Stop::Refused)?;
     let head = transition.as_ref().map_or(run.state, |it| &it.state);
     let Some(activity) = head.activities.get(question.scheduled_event_id) else {
@@ -69,10 +70,7 @@ fn polled(
         .get(&activity.scheduled_event_id)
         .and_then(|beat| beat.details.clone());
     Answered {
-        result: Ok(Answer::ActivityStarted(
-            Box::new(response),
-            token(activity),
-        )),
+        result: Ok(Answer::ActivityStarted(Box::new(response), token(activity))),
         reads: Some((
             id,
             activity.scheduled_event_id..activity.scheduled_event_id + 1,

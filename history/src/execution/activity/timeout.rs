@@ -10,9 +10,9 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use super::retry::{close, retry};
 use super::{Activity, Part};
+use crate::execution::Volatile;
 use crate::execution::retry::timeout_name;
 use crate::execution::transition::Draft;
-use crate::execution::Volatile;
 use crate::id::Time;
 
 /// When the next timeout or attempt of any activity is due.
@@ -53,7 +53,11 @@ fn deadline(activity: &Activity, volatile: &Volatile) -> Option<(Time, TimeoutTy
             None,
         ],
         Some(started) => [
-            after(started.time, activity.start_to_close, TimeoutType::StartToClose),
+            after(
+                started.time,
+                activity.start_to_close,
+                TimeoutType::StartToClose,
+            ),
             after(
                 volatile.last_beat(activity.scheduled_event_id, started.time),
                 activity.heartbeat,
@@ -77,7 +81,14 @@ pub(crate) fn time_out(draft: &mut Draft<'_>, volatile: &mut Volatile) {
         .values()
         .filter_map(|activity| {
             let (time, kind) = deadline(activity, volatile)?;
-            (time <= draft.now).then(|| (time, activity.scheduled_event_id, kind, Arc::clone(activity)))
+            (time <= draft.now).then(|| {
+                (
+                    time,
+                    activity.scheduled_event_id,
+                    kind,
+                    Arc::clone(activity),
+                )
+            })
         })
         .collect();
     due.sort_unstable_by_key(|(time, id, ..)| (*time, *id));

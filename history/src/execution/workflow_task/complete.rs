@@ -5,21 +5,19 @@
 use cairn_proto::cairn::record::v1::{self as record, change::Change};
 use cairn_proto::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
-use cairn_proto::temporal::api::history::v1::{
-    HistoryEvent, WorkflowTaskCompletedEventAttributes,
-};
+use cairn_proto::temporal::api::history::v1::{HistoryEvent, WorkflowTaskCompletedEventAttributes};
 use cairn_proto::temporal::api::sdk::v1::UserMetadata;
 
 use super::start::transient_events;
 use super::{fail, start_now, started_answer, timeout};
 use crate::execution::command::{Attributes, Bad, Command};
+use crate::execution::state::State;
 use crate::execution::transition::{Draft, Extra};
 use crate::execution::{
     Answer, CompleteWorkflowTask, Outcome, Refusal, Run, Step, Successor, WorkflowTaskCompleted,
     WorkflowTaskToken, activity, close, continue_as_new, marker, properties, query, refuse,
     terminate, timer, wire,
 };
-use crate::execution::state::State;
 use crate::kind::{Answered, Context, Stop};
 
 /// What the next workflow task is started with when it goes back with the answer.
@@ -264,7 +262,12 @@ fn end(mut it: Completing<'_, '_>, run: Run<'_>) -> Outcome {
             it.draft.want_task();
         }
     }
-    let original_time = run.state.task.current.as_ref().map(|task| task.original_time);
+    let original_time = run
+        .state
+        .task
+        .current
+        .as_ref()
+        .map(|task| task.original_time);
     it.draft.settle();
     let has_next = it.draft.state.task.current.is_some();
     if let Some(time) = original_time

@@ -11,8 +11,7 @@ use super::complete::holds;
 use super::schedule_now;
 use crate::execution::transition::Draft;
 use crate::execution::{
-    Answer, FailWorkflowTask, Outcome, Refusal, Run, answer_step, command, query, refuse,
-    terminate,
+    Answer, FailWorkflowTask, Outcome, Refusal, Run, answer_step, command, query, refuse, terminate,
 };
 use crate::kind::{Context, Stop};
 

@@ -18,11 +18,7 @@ use crate::execution::{
 use crate::id::RunId;
 use crate::kind::{Answered, Context, Stop};
 
-pub(crate) fn start(
-    run: Run<'_>,
-    question: &StartTask,
-    context: &mut Context<'_>,
-) -> Outcome {
+pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_>) -> Outcome {
     let state = run.state;
     if !state.is_open() {
         return refuse(Refusal::Completed);
@@ -45,7 +41,12 @@ pub(crate) fn start(
     {
         return refuse(over());
     }
-    if question.sticky && task.sticky.as_ref().is_none_or(|(queue, _)| *queue != question.queue) {
+    if question.sticky
+        && task
+            .sticky
+            .as_ref()
+            .is_none_or(|(queue, _)| *queue != question.queue)
+    {
         return refuse(Refusal::OtherQueue);
     }
     let mut draft = Draft::new(state, context.now, context.limits);
@@ -174,7 +175,11 @@ pub(crate) fn started_answer(
 pub(super) fn suffix(state: &State, task: &Task, started: &Started) -> Vec<HistoryEvent> {
     let (scheduled_attributes, started_attributes) = transient_events(state, task, started);
     [
-        (task.scheduled_event_id, task.scheduled_time, scheduled_attributes),
+        (
+            task.scheduled_event_id,
+            task.scheduled_time,
+            scheduled_attributes,
+        ),
         (started.event_id, started.time, started_attributes),
     ]
     .into_iter()
