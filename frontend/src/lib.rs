@@ -17,6 +17,7 @@ use tonic::{Response, Status};
 use uuid::Uuid;
 
 pub mod access;
+pub mod engine;
 mod check;
 mod cluster;
 mod config;

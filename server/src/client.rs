@@ -3,7 +3,7 @@
 //! They speak only the public gRPC protocol: nothing here knows how our server works inside.
 
 mod connect;
-mod duration;
+pub(crate) mod duration;
 mod input;
 mod json;
 mod options;
