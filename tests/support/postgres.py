@@ -97,7 +97,7 @@ class Cluster:
         self.start()
 
     def terminate_backends(self) -> None:
-        """Cuts every session but our own."""
+        """Cuts every connection but our own."""
         self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")
 
     def sql(self, statement: str) -> None:
