@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -63,6 +64,8 @@ def main() -> int:
     )
     report = asyncio.run(torture(settings))
     show(report, settings)
+    if chosen.dir is None and not report.violations:
+        shutil.rmtree(directory)
     return int(bool(report.violations) != chosen.expect_violation)
 
 

@@ -333,4 +333,4 @@ def check(world: World) -> list[Violation]:
 
 def rule_of_three(trials: int) -> float:
     """With no failure in so many trials, the failure rate is below this with 95 % confidence."""
-    return 3.0 / trials if trials else 1.0
+    return min(1.0, 3.0 / trials) if trials else 1.0

@@ -102,14 +102,14 @@ class Load:
         fields = {"run_id": task.workflow_execution.run_id, "activity_id": task.activity_id, "attempt": task.attempt}
         await self.log.answer(await self.log.invoke("task", **fields, details=details), "ok")
         for value in range(details + 1, details + 1 + rng.randrange(3)):
-            request = ws.RecordActivityTaskHeartbeatRequest(namespace="default", task_token=task.task_token, details=number_payload(value))
-            if await self.once("heartbeat", {**fields, "value": value}, "RecordActivityTaskHeartbeat", request) is None:
+            beat = ws.RecordActivityTaskHeartbeatRequest(namespace="default", task_token=task.task_token, details=number_payload(value))
+            if await self.once("heartbeat", {**fields, "value": value}, "RecordActivityTaskHeartbeat", beat) is None:
                 return
         if rng.random() < 0.25:
             return
-        value = f"{fields['run_id']} {fields['attempt']}"
-        request = ws.RespondActivityTaskCompletedRequest(namespace="default", task_token=task.task_token, result=number_payload(value))
-        await self.once("complete", {**fields, "value": json.dumps(value)}, "RespondActivityTaskCompleted", request)
+        result = f"{fields['run_id']} {fields['attempt']}"
+        request = ws.RespondActivityTaskCompletedRequest(namespace="default", task_token=task.task_token, result=number_payload(result))
+        await self.once("complete", {**fields, "value": json.dumps(result)}, "RespondActivityTaskCompleted", request)
 
     async def once(self, kind: str, fields: dict[str, Any], method: str, request: Any) -> Any:
         """Asks once; None if the answer is anything but yes."""

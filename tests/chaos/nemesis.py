@@ -119,7 +119,7 @@ class Nemesis:
             await self.server.serving()
 
     async def connections_cut(self) -> None:
-        """Every session of the database ends."""
+        """Every connection of the database ends."""
         assert self.cluster is not None
         await asyncio.to_thread(self.cluster.terminate_backends)
         await self.server_back()

@@ -6,6 +6,7 @@ The load is as plain as can be, starts and signals: what matters is only what wa
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from dataclasses import dataclass, field
@@ -67,6 +68,7 @@ class Rig:
         self.disk.create()
         if self.cluster is not None:
             await asyncio.to_thread(self.cluster.create)
+        await asyncio.to_thread(os.sync)  # What was there before the experiment is not its subject.
         await self.server.start()
 
     def writers(self) -> list[int]:

@@ -64,8 +64,16 @@ class Cluster:
         self.run(BIN / "createdb", "-h", HOST, "-p", str(self.port), "-U", USER, DATABASE)
 
     def start(self) -> None:
-        """Starts, and waits until it takes connections."""
-        self.run(BIN / "pg_ctl", "-D", self.data, "-l", self.data / "server.log", "-w", "-t", "60", "start")
+        """Starts, and waits until it takes connections. A dead postmaster may be in the process table for a while: tried again."""
+        deadline = time.monotonic() + UP_SECONDS_MAX
+        while True:
+            try:
+                self.run(BIN / "pg_ctl", "-D", self.data, "-l", self.data / "server.log", "-w", "-t", "60", "start")
+                return
+            except subprocess.CalledProcessError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def stop(self, mode: str = "fast") -> None:
         """Stops in a mode of pg_ctl: smart, fast or immediate."""
@@ -86,18 +94,10 @@ class Cluster:
         leader = self.postmaster()
         if leader is not None:
             os.kill(leader, signal.SIGKILL)
-        deadline = time.monotonic() + UP_SECONDS_MAX
-        while True:
-            try:
-                self.start()
-                return
-            except subprocess.CalledProcessError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+        self.start()
 
     def terminate_backends(self) -> None:
-        """Cuts every session but our own."""
+        """Cuts every connection but our own."""
         self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")
 
     def sql(self, statement: str) -> None:

@@ -60,7 +60,7 @@ async def ignore_cancel() -> str:
 
 @activity.defn
 async def leave_open() -> str:
-    tokens[activity.info().workflow_id] = activity.info().task_token
+    tokens[activity.info().workflow_id or ""] = activity.info().task_token
     activity.raise_complete_async()
 
 

@@ -262,7 +262,7 @@ async def canceled_in_backoff(stage: Stage) -> None:
 @scenario
 async def by_id(stage: Stage) -> None:
     """The calls that name the activity instead of holding its token."""
-    names = {"namespace": "default", "workflow_id": stage.id, "activity_id": "a", "identity": "raw"}
+    names: dict[str, Any] = {"namespace": "default", "workflow_id": stage.id, "activity_id": "a", "identity": "raw"}
     complete = ws.RespondActivityTaskCompletedByIdRequest(**names, result=texts("out"))
     await stage.keep_call("unknown workflow", stage.raw.call("RespondActivityTaskCompletedById", complete))
     await scheduled(stage)

@@ -34,8 +34,8 @@ def bases(stage: Stage) -> dict[str, Message]:
     namespace = "default"
     execution = WorkflowExecution(workflow_id=stage.id, run_id=SOME_UUID)
     queue = TaskQueue(name=stage.queue)
-    token = {"namespace": namespace, "task_token": b"garbage"}
-    by_id = {"namespace": namespace, "workflow_id": stage.id, "run_id": SOME_UUID, "activity_id": "a"}
+    token: dict[str, Any] = {"namespace": namespace, "task_token": b"garbage"}
+    by_id: dict[str, Any] = {"namespace": namespace, "workflow_id": stage.id, "run_id": SOME_UUID, "activity_id": "a"}
     workflow_type = WorkflowType(name="raw")
     return {
         "StartWorkflowExecution": ws.StartWorkflowExecutionRequest(namespace=namespace, workflow_id=stage.id, workflow_type=workflow_type, task_queue=queue, request_id="r", workflow_id_reuse_policy=4),
@@ -99,7 +99,7 @@ def changes(base: Message, prefix: str = "") -> Iterator[tuple[str, Change]]:
             yield f"{path} empty", setting(path, b"")
             yield f"{path} garbage", setting(path, b"\xff\xfe garbage")
             yield f"{path} json", setting(path, b'{"RunId":"x"}')
-        elif field.type == FieldDescriptor.TYPE_MESSAGE and field.message_type.full_name == "google.protobuf.Duration":
+        elif field.type == FieldDescriptor.TYPE_MESSAGE and field.message_type is not None and field.message_type.full_name == "google.protobuf.Duration":
             yield f"{path} negative", duration(path, timedelta(seconds=-1))
             yield f"{path} huge", duration(path, timedelta(days=365 * 9000))
         elif field.type == FieldDescriptor.TYPE_MESSAGE and field.name in ("execution", "workflow_execution", *NAMED) and base.HasField(field.name):

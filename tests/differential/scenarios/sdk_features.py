@@ -91,7 +91,7 @@ class Everything:
         await workflow.wait_condition(lambda: len(self.words) == 1)
         try:
             await workflow.wait_condition(lambda: False, timeout=0.05)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             pass
         return [first, second, self.words, workflow.info().attempt, workflow.info().get_current_history_length() > 0]
 
