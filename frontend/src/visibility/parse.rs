@@ -36,6 +36,8 @@ pub(crate) enum Expr {
     Bool(bool),
     Tuple(Vec<Expr>),
     Function,
+    /// A sign before something that is not a number.
+    Unary(&'static str),
     /// Something else, as the reference calls it.
     Other(&'static str),
 }
@@ -382,11 +384,12 @@ impl Parser {
                 self.at += 1;
                 let inner = self.deeper(Self::operand)?;
                 Ok(match (sign, inner) {
-                    ("-", Expr::Number(number)) if is_integer(&number) => {
-                        Expr::Number(format!("-{number}"))
-                    }
+                    ("-", Expr::Number(number)) => match number.strip_prefix('-') {
+                        Some(positive) => Expr::Number(positive.to_owned()),
+                        None => Expr::Number(format!("-{number}")),
+                    },
                     ("+", number @ Expr::Number(_)) => number,
-                    _ => Expr::Other("*sqlparser.UnaryExpr"),
+                    (sign, _) => Expr::Unary(sign),
                 })
             }
             _ => Err(self.fault()),
@@ -403,7 +406,9 @@ impl Parser {
     }
 
     fn column_or_function(&mut self, mut name: String) -> Result<Expr> {
-        while self.symbol(".") {
+        let mut parts = 1;
+        while parts < 3 && self.symbol(".") {
+            parts += 1;
             let Kind::Word(part) = self.peek().clone() else {
                 return Err(self.fault());
             };
@@ -448,10 +453,6 @@ fn compare(left: Expr, operator: &'static str, right: Expr) -> Expr {
         operator,
         right: Box::new(right),
     }
-}
-
-fn is_integer(number: &str) -> bool {
-    number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

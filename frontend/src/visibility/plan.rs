@@ -54,6 +54,8 @@ enum Truth {
     If(Condition),
 }
 
+/// Bytes of a query at most.
+const LONGEST: usize = 1024 * 1024;
 /// More values than this no database takes in one statement.
 const MOST_VALUES: usize = 16_000;
 /// Databases parse a chain as a tree as deep as it is long; chains of chains are not.
@@ -61,6 +63,11 @@ const CHAIN: usize = 100;
 
 /// Reads a query and says what it asks.
 pub(crate) fn plan(query: &str) -> Result<Planned> {
+    if query.len() > LONGEST {
+        return Err(Refusal::Invalid(format!(
+            "the query is longer than {LONGEST} bytes"
+        )));
+    }
     let Parsed {
         condition,
         group_by,
@@ -171,6 +178,7 @@ fn kind(expr: &Expr) -> &'static str {
         Expr::Bool(_) => "sqlparser.BoolVal",
         Expr::Tuple(_) => "sqlparser.ValTuple",
         Expr::Function => "*sqlparser.FuncExpr",
+        Expr::Unary(_) => "*sqlparser.UnaryExpr",
         Expr::Other(name) => name,
     }
 }
@@ -273,6 +281,7 @@ fn operand(known: &Known, alias: &str, expr: &Expr) -> Result<Literal> {
             .ok_or_else(|| Refusal::Invalid(format!("unable to parse value {number:?}")))?,
         Expr::Bool(value) => Literal::Bool(*value),
         Expr::Function => return Err(unsupported("nested func")),
+        Expr::Unary(sign) => return Err(unsupported(format!("unary operator {sign:?}"))),
         Expr::Column(name) => {
             return Err(unsupported(format!(
                 "column name on the right side of comparison expression (did you forget to quote {name:?}?)"
@@ -285,10 +294,11 @@ fn operand(known: &Known, alias: &str, expr: &Expr) -> Result<Literal> {
             )));
         }
     };
-    match known.field() {
-        Field::Row(Attribute::ExecutionStatus) => status(literal),
-        Field::Row(Attribute::ExecutionDuration) => duration(literal),
-        _ => typed(known, alias, literal),
+    match (known.field(), literal) {
+        (_, literal @ Literal::Bool(_)) => typed(known, alias, literal),
+        (Field::Row(Attribute::ExecutionStatus), literal) => status(literal),
+        (Field::Row(Attribute::ExecutionDuration), literal) => duration(literal),
+        (_, literal) => typed(known, alias, literal),
     }
 }
 
@@ -448,11 +458,29 @@ fn simple(attribute: Attribute, sign: Comparison, literal: &Literal) -> Truth {
             Attribute::StartTime | Attribute::ExecutionTime | Attribute::CloseTime,
             Literal::Int(nanos),
         ) => to(Value::Time(cairn_history::id::Time(*nanos))),
-        (_, Literal::Text(text)) => to(Value::Text(text.clone())),
+        (_, Literal::Text(text)) => match text.split_once('\0') {
+            None => to(Value::Text(text.clone())),
+            Some((before, _)) => behind(attribute, sign, before),
+        },
         (_, Literal::Int(number)) => to(Value::Int(*number)),
         (_, Literal::Float(number)) => fractional(attribute, sign, *number),
         (_, Literal::Bool(_)) => Truth::Never,
     }
+}
+
+/// A comparison with a text that begins so and goes on with U+0000, which no value holds and not every database takes.
+fn behind(attribute: Attribute, sign: Comparison, text: &str) -> Truth {
+    let sign = match sign {
+        Comparison::Equal => return Truth::Never,
+        Comparison::NotEqual => return Truth::Always,
+        Comparison::Less | Comparison::LessOrEqual => Comparison::LessOrEqual,
+        Comparison::Greater | Comparison::GreaterOrEqual => Comparison::Greater,
+    };
+    Truth::If(Condition::Compare(
+        attribute,
+        sign,
+        Value::Text(text.to_owned()),
+    ))
 }
 
 fn constant(truth: bool) -> Truth {
@@ -490,6 +518,7 @@ fn starts_with(field: Field, literal: &Literal, negated: bool) -> Truth {
             Attribute::RunId | Attribute::ParentRunId | Attribute::RootRunId => {
                 run::starts_with(attribute, &prefix)
             }
+            _ if prefix.contains('\0') => Err(false),
             _ if prefix.is_empty() => Err(true),
             _ => Ok(Condition::StartsWith(attribute, prefix.clone())),
         };
