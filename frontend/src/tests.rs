@@ -42,7 +42,7 @@ async fn world() -> World {
     .await
     .unwrap();
     for name in ["default", "other"] {
-        let day = Duration::from_secs(24 * 3600);
+        let day = Duration::from_hours(24);
         frontend.ensure_namespace(name, day).await.unwrap();
     }
     World {
@@ -473,7 +473,7 @@ async fn another_node_s_namespace_is_seen_after_a_refresh() {
     .await
     .unwrap();
     one.frontend
-        .ensure_namespace("late", Duration::from_secs(3600))
+        .ensure_namespace("late", Duration::from_hours(1))
         .await
         .unwrap();
     assert!(other.namespaces.named("late").is_none());

@@ -242,7 +242,7 @@ fn compare(
     match (sign, list.as_slice()) {
         (Some(sign), [value]) if !is_list => Ok(comparison(known.field(), sign, value, negated)),
         (None, [value]) if text => Ok(starts_with(known.field(), value, negated)),
-        (None, _) if equality => Ok(one_of(known.field(), list, negated)),
+        (None, _) if equality => Ok(one_of(known.field(), &list, negated)),
         _ => Err(Refusal::Invalid(
             "unexpected value type sqlparser.ValTuple".to_owned(),
         )),
@@ -530,7 +530,7 @@ fn starts_with(field: Field, literal: &Literal, negated: bool) -> Truth {
     })
 }
 
-fn one_of(field: Field, list: Vec<Literal>, negated: bool) -> Truth {
+fn one_of(field: Field, list: &[Literal], negated: bool) -> Truth {
     let sign = if negated {
         Comparison::NotEqual
     } else {

@@ -470,6 +470,15 @@ fn conditions() {
     }
 }
 
+fn longest(condition: &Condition) -> usize {
+    match condition {
+        Condition::All(all) | Condition::Any(all) => {
+            all.len().max(all.iter().map(longest).max().unwrap_or(0))
+        }
+        _ => 0,
+    }
+}
+
 #[test]
 fn long_chains_are_folded() {
     let query = (0..15_000)
@@ -483,14 +492,6 @@ fn long_chains_are_folded() {
     else {
         panic!("refused");
     };
-    fn longest(condition: &Condition) -> usize {
-        match condition {
-            Condition::All(all) | Condition::Any(all) => {
-                all.len().max(all.iter().map(longest).max().unwrap_or(0))
-            }
-            _ => 0,
-        }
-    }
     assert!(longest(&condition) <= CHAIN);
     let query = vec!["'a'"; MOST_VALUES + 1].join(",");
     assert!(plan(&format!("WorkflowId in ({query})")).is_err());
