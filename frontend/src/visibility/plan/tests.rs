@@ -2,6 +2,9 @@
 
 use proptest::prelude::{prop, prop_oneof, proptest};
 
+use cairn_history::log::visibility::Value;
+
+use super::truth::CHAIN;
 use super::*;
 
 fn refused(query: &str) -> String {
