@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 /// Settings of the frontend.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Bytes that an id or a name may have (`limit.maxIDLength`).

@@ -156,10 +156,10 @@ impl From<Error> for Status {
         match &error {
             Error::Service(status) => return status.clone(),
             Error::Read(cause) => {
-                tracing::error!(error = cause as &dyn std::error::Error, "{error}")
+                tracing::error!(error = cause as &dyn std::error::Error, "{error}");
             }
             Error::Write(cause) => {
-                tracing::error!(error = cause as &dyn std::error::Error, "{error}")
+                tracing::error!(error = cause as &dyn std::error::Error, "{error}");
             }
             _ => {}
         }

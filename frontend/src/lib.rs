@@ -146,3 +146,6 @@ fn uuid(random: &mut StdRng) -> Uuid {
 pub(crate) fn answer<T>(answer: Result<Response<T>, Status>) -> Result<T, Error> {
     answer.map(Response::into_inner).map_err(Error::from)
 }
+
+#[cfg(test)]
+mod tests;

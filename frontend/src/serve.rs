@@ -63,8 +63,8 @@ serve! { WorkflowService, pb:
         register_namespace: RegisterNamespaceRequest => RegisterNamespaceResponse = namespace::register;
         describe_namespace: DescribeNamespaceRequest => DescribeNamespaceResponse = namespace::describe;
         list_namespaces: ListNamespacesRequest => ListNamespacesResponse = namespace::list;
-        update_namespace: UpdateNamespaceRequest => UpdateNamespaceResponse = namespace::update;
-        deprecate_namespace: DeprecateNamespaceRequest => DeprecateNamespaceResponse = namespace::deprecate;
+        update_namespace: UpdateNamespaceRequest => UpdateNamespaceResponse = namespace::update::update;
+        deprecate_namespace: DeprecateNamespaceRequest => DeprecateNamespaceResponse = namespace::update::deprecate;
 
         start_workflow_execution: StartWorkflowExecutionRequest => StartWorkflowExecutionResponse = start::start;
         signal_workflow_execution: SignalWorkflowExecutionRequest => SignalWorkflowExecutionResponse = signal::signal;

@@ -94,13 +94,15 @@ fn values(field: &str, low: u32, high: u32, names: &[&str]) -> Option<Vec<u32>> 
         let (from, to) = if matches!(range, "*" | "?") {
             (low, high)
         } else {
-            match range.split_once('-') {
-                Some((from, to)) => (value(from, low, names)?, value(to, low, names)?),
-                None => {
-                    let from = value(range, low, names)?;
-                    (from, if stepped { high } else { from })
-                }
-            }
+            let (from, to) = range.split_once('-').unwrap_or((range, ""));
+            let from = value(from, low, names)?;
+            let to = match to {
+                "" if range.contains('-') => return None,
+                "" if stepped => high,
+                "" => from,
+                to => value(to, low, names)?,
+            };
+            (from, to)
         };
         if from < low || to > high || from > to {
             return None;

@@ -3,58 +3,11 @@
 //! More is understood here than can be asked (functions, arithmetic, tuples), so that what cannot be asked is refused by
 //! its name and not as a mistake of writing. What names and values mean is `plan`'s business.
 
+mod expr;
 mod token;
 
+pub(crate) use expr::{Expr, Is, Parsed};
 use token::{Kind, Token};
-
-/// An expression. Of what can never be asked only its name is kept.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Expr {
-    And(Vec<Expr>),
-    Or(Vec<Expr>),
-    Not(Box<Expr>),
-    Paren(Box<Expr>),
-    Compare {
-        left: Box<Expr>,
-        operator: &'static str,
-        right: Box<Expr>,
-    },
-    Between {
-        left: Box<Expr>,
-        negated: bool,
-        low: Box<Expr>,
-        high: Box<Expr>,
-    },
-    Is {
-        left: Box<Expr>,
-        what: Is,
-    },
-    Column(String),
-    Text(String),
-    /// A number as it was written.
-    Number(String),
-    Bool(bool),
-    Tuple(Vec<Expr>),
-    Function,
-    /// Something else, as the reference calls it.
-    Other(&'static str),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Is {
-    Null,
-    NotNull,
-    Else,
-}
-
-/// A whole query.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Parsed {
-    pub(crate) condition: Option<Expr>,
-    pub(crate) group_by: Vec<Expr>,
-    pub(crate) order_by: Vec<Expr>,
-    pub(crate) limited: bool,
-}
 
 /// Where the query stops making sense, counted as if it stood in a whole statement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -382,11 +335,12 @@ impl Parser {
                 self.at += 1;
                 let inner = self.deeper(Self::operand)?;
                 Ok(match (sign, inner) {
-                    ("-", Expr::Number(number)) if is_integer(&number) => {
-                        Expr::Number(format!("-{number}"))
-                    }
+                    ("-", Expr::Number(number)) => match number.strip_prefix('-') {
+                        Some(positive) => Expr::Number(positive.to_owned()),
+                        None => Expr::Number(format!("-{number}")),
+                    },
                     ("+", number @ Expr::Number(_)) => number,
-                    _ => Expr::Other("*sqlparser.UnaryExpr"),
+                    (sign, _) => Expr::Unary(sign),
                 })
             }
             _ => Err(self.fault()),
@@ -403,7 +357,9 @@ impl Parser {
     }
 
     fn column_or_function(&mut self, mut name: String) -> Result<Expr> {
-        while self.symbol(".") {
+        let mut parts = 1;
+        while parts < 3 && self.symbol(".") {
+            parts += 1;
             let Kind::Word(part) = self.peek().clone() else {
                 return Err(self.fault());
             };
@@ -448,10 +404,6 @@ fn compare(left: Expr, operator: &'static str, right: Expr) -> Expr {
         operator,
         right: Box::new(right),
     }
-}
-
-fn is_integer(number: &str) -> bool {
-    number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -1,19 +1,20 @@
 //! What a parsed query asks of the `runs` table: names become attributes, values get their types, and every mistake is
 //! refused in the reference's words.
 //!
-//! SQL knows true, false and unknown; the condition made here knows only the first two. A negation is carried down to the
-//! comparisons, and a comparison that could be unknown says itself that its attribute must be there. So all stores agree.
+//! A negation is carried down to the comparisons; what a comparison means for a row is `truth`'s business.
 
-use cairn_history::log::visibility::{Attribute, Comparison, Condition, Value};
+use cairn_history::log::visibility::{Attribute, Comparison, Condition};
 use cairn_proto::temporal::api::enums::v1::WorkflowExecutionStatus;
 
 use super::attribute::{self, Field, Known, Type};
 use super::parse::{Expr, Is, Malformed, Parsed, parse};
-use super::{run, value};
+use super::value;
 
 mod literal;
+mod truth;
 
 use literal::Literal;
+use truth::{Truth, all, any, comparison, null, one_of, starts_with};
 
 /// Why a query cannot be answered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -46,21 +47,18 @@ pub(crate) enum Group {
     Division,
 }
 
-/// A condition, or what is known of it before any row is seen.
-#[derive(Clone, Debug, PartialEq)]
-enum Truth {
-    Always,
-    Never,
-    If(Condition),
-}
-
+/// Bytes of a query at most.
+const LONGEST: usize = 1024 * 1024;
 /// More values than this no database takes in one statement.
 const MOST_VALUES: usize = 16_000;
-/// Databases parse a chain as a tree as deep as it is long; chains of chains are not.
-const CHAIN: usize = 100;
 
 /// Reads a query and says what it asks.
 pub(crate) fn plan(query: &str) -> Result<Planned> {
+    if query.len() > LONGEST {
+        return Err(Refusal::Invalid(format!(
+            "the query is longer than {LONGEST} bytes"
+        )));
+    }
     let Parsed {
         condition,
         group_by,
@@ -171,6 +169,7 @@ fn kind(expr: &Expr) -> &'static str {
         Expr::Bool(_) => "sqlparser.BoolVal",
         Expr::Tuple(_) => "sqlparser.ValTuple",
         Expr::Function => "*sqlparser.FuncExpr",
+        Expr::Unary(_) => "*sqlparser.UnaryExpr",
         Expr::Other(name) => name,
     }
 }
@@ -234,7 +233,7 @@ fn compare(
     match (sign, list.as_slice()) {
         (Some(sign), [value]) if !is_list => Ok(comparison(known.field(), sign, value, negated)),
         (None, [value]) if text => Ok(starts_with(known.field(), value, negated)),
-        (None, _) if equality => Ok(one_of(known.field(), list, negated)),
+        (None, _) if equality => Ok(one_of(known.field(), &list, negated)),
         _ => Err(Refusal::Invalid(
             "unexpected value type sqlparser.ValTuple".to_owned(),
         )),
@@ -273,6 +272,7 @@ fn operand(known: &Known, alias: &str, expr: &Expr) -> Result<Literal> {
             .ok_or_else(|| Refusal::Invalid(format!("unable to parse value {number:?}")))?,
         Expr::Bool(value) => Literal::Bool(*value),
         Expr::Function => return Err(unsupported("nested func")),
+        Expr::Unary(sign) => return Err(unsupported(format!("unary operator {sign:?}"))),
         Expr::Column(name) => {
             return Err(unsupported(format!(
                 "column name on the right side of comparison expression (did you forget to quote {name:?}?)"
@@ -285,10 +285,11 @@ fn operand(known: &Known, alias: &str, expr: &Expr) -> Result<Literal> {
             )));
         }
     };
-    match known.field() {
-        Field::Row(Attribute::ExecutionStatus) => status(literal),
-        Field::Row(Attribute::ExecutionDuration) => duration(literal),
-        _ => typed(known, alias, literal),
+    match (known.field(), literal) {
+        (_, literal @ Literal::Bool(_)) => typed(known, alias, literal),
+        (Field::Row(Attribute::ExecutionStatus), literal) => status(literal),
+        (Field::Row(Attribute::ExecutionDuration), literal) => duration(literal),
+        (_, literal) => typed(known, alias, literal),
     }
 }
 
@@ -376,179 +377,6 @@ fn duration(literal: Literal) -> Result<Literal> {
             "unexpected value type {} for search attribute ExecutionDuration",
             other.type_name()
         ))),
-    }
-}
-
-/// Is the field empty (`wanted`) or filled?
-fn null(field: Field, wanted: bool) -> Truth {
-    let Field::Row(attribute) = field else {
-        return if wanted { Truth::Always } else { Truth::Never };
-    };
-    let emptiness = match attribute {
-        Attribute::CloseTime
-        | Attribute::ExecutionDuration
-        | Attribute::HistoryLength
-        | Attribute::HistorySizeBytes
-        | Attribute::StateTransitionCount => Condition::IsNull(Attribute::CloseTime),
-        Attribute::ParentWorkflowId | Attribute::ParentRunId => Condition::IsNull(attribute),
-        _ => return if wanted { Truth::Never } else { Truth::Always },
-    };
-    Truth::If(if wanted {
-        emptiness
-    } else {
-        Condition::Not(Box::new(emptiness))
-    })
-}
-
-/// Applies a test to a field: to its attribute, which must be there, and for the root of a run that has none to the run
-/// itself.
-fn test(field: Field, test: impl Fn(Attribute) -> Truth) -> Truth {
-    let Field::Row(attribute) = field else {
-        return Truth::Never;
-    };
-    let own = match attribute {
-        Attribute::RootWorkflowId => Attribute::WorkflowId,
-        Attribute::RootRunId => Attribute::RunId,
-        _ => return all(vec![null(field, false), test(attribute)]),
-    };
-    let rootless = Condition::IsNull(attribute);
-    any(vec![
-        all(vec![Truth::If(rootless.clone()), test(own)]),
-        all(vec![
-            Truth::If(Condition::Not(Box::new(rootless))),
-            test(attribute),
-        ]),
-    ])
-}
-
-fn comparison(field: Field, sign: Comparison, literal: &Literal, negated: bool) -> Truth {
-    let sign = if negated { opposite(sign) } else { sign };
-    test(field, |attribute| simple(attribute, sign, literal))
-}
-
-fn opposite(sign: Comparison) -> Comparison {
-    match sign {
-        Comparison::Equal => Comparison::NotEqual,
-        Comparison::NotEqual => Comparison::Equal,
-        Comparison::Less => Comparison::GreaterOrEqual,
-        Comparison::LessOrEqual => Comparison::Greater,
-        Comparison::Greater => Comparison::LessOrEqual,
-        Comparison::GreaterOrEqual => Comparison::Less,
-    }
-}
-
-/// A comparison of an attribute that is there.
-fn simple(attribute: Attribute, sign: Comparison, literal: &Literal) -> Truth {
-    let to = |value| Truth::If(Condition::Compare(attribute, sign, value));
-    match (attribute, literal) {
-        (Attribute::RunId | Attribute::ParentRunId | Attribute::RootRunId, Literal::Text(text)) => {
-            run::compare(attribute, sign, text).map_or_else(constant, Truth::If)
-        }
-        (
-            Attribute::StartTime | Attribute::ExecutionTime | Attribute::CloseTime,
-            Literal::Int(nanos),
-        ) => to(Value::Time(cairn_history::id::Time(*nanos))),
-        (_, Literal::Text(text)) => to(Value::Text(text.clone())),
-        (_, Literal::Int(number)) => to(Value::Int(*number)),
-        (_, Literal::Float(number)) => fractional(attribute, sign, *number),
-        (_, Literal::Bool(_)) => Truth::Never,
-    }
-}
-
-fn constant(truth: bool) -> Truth {
-    if truth { Truth::Always } else { Truth::Never }
-}
-
-/// A whole number compared with one that may not be whole.
-fn fractional(attribute: Attribute, sign: Comparison, number: f64) -> Truth {
-    let (floor, ceiling) = (number.floor(), number.ceil());
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "saturates, which is what is wanted"
-    )]
-    let (below, above) = (floor as i64, ceiling as i64);
-    let to = |sign, value| Truth::If(Condition::Compare(attribute, sign, Value::Int(value)));
-    #[expect(clippy::float_cmp, reason = "is it whole?")]
-    let whole = floor == ceiling && floor.abs() < 9e18;
-    match sign {
-        _ if whole => to(sign, below),
-        Comparison::Equal => Truth::Never,
-        Comparison::NotEqual => Truth::Always,
-        Comparison::Less | Comparison::LessOrEqual => to(Comparison::LessOrEqual, below),
-        Comparison::Greater | Comparison::GreaterOrEqual => to(Comparison::GreaterOrEqual, above),
-    }
-}
-
-fn starts_with(field: Field, literal: &Literal, negated: bool) -> Truth {
-    let prefix = match literal {
-        Literal::Text(prefix) => prefix.clone(),
-        // Statuses are numbers here; whoever asks for the beginning of one gets that one.
-        other => return comparison(field, Comparison::Equal, other, negated),
-    };
-    test(field, |attribute| {
-        let found = match attribute {
-            Attribute::RunId | Attribute::ParentRunId | Attribute::RootRunId => {
-                run::starts_with(attribute, &prefix)
-            }
-            _ if prefix.is_empty() => Err(true),
-            _ => Ok(Condition::StartsWith(attribute, prefix.clone())),
-        };
-        match found {
-            Ok(condition) if negated => Truth::If(Condition::Not(Box::new(condition))),
-            Ok(condition) => Truth::If(condition),
-            Err(truth) => constant(truth != negated),
-        }
-    })
-}
-
-fn one_of(field: Field, list: Vec<Literal>, negated: bool) -> Truth {
-    let sign = if negated {
-        Comparison::NotEqual
-    } else {
-        Comparison::Equal
-    };
-    test(field, |attribute| {
-        let each = list.iter().map(|literal| simple(attribute, sign, literal));
-        let each = each.collect();
-        if negated { all(each) } else { any(each) }
-    })
-}
-
-fn all(parts: Vec<Truth>) -> Truth {
-    if parts.contains(&Truth::Never) {
-        return Truth::Never;
-    }
-    chained(parts, Condition::All, Truth::Always)
-}
-
-fn any(parts: Vec<Truth>) -> Truth {
-    if parts.contains(&Truth::Always) {
-        return Truth::Always;
-    }
-    chained(parts, Condition::Any, Truth::Never)
-}
-
-fn chained(parts: Vec<Truth>, join: fn(Vec<Condition>) -> Condition, none: Truth) -> Truth {
-    let mut conditions: Vec<Condition> = parts
-        .into_iter()
-        .filter_map(|part| match part {
-            Truth::If(condition) => Some(condition),
-            Truth::Always | Truth::Never => None,
-        })
-        .collect();
-    while conditions.len() > CHAIN {
-        conditions = conditions
-            .chunks(CHAIN)
-            .map(|chunk| join(chunk.to_vec()))
-            .collect();
-    }
-    match conditions.pop() {
-        None => none,
-        Some(only) if conditions.is_empty() => Truth::If(only),
-        Some(last) => {
-            conditions.push(last);
-            Truth::If(join(conditions))
-        }
     }
 }
 

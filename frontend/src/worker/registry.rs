@@ -12,7 +12,7 @@ use crate::Frontend;
 use crate::error::Error;
 
 /// A worker that has said nothing for so long is gone.
-const KEPT: Duration = Duration::from_secs(5 * 60);
+const KEPT: Duration = Duration::from_mins(5);
 /// More workers than this are not remembered.
 const MOST: usize = 100_000;
 

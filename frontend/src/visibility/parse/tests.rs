@@ -102,7 +102,8 @@ fn texts() {
     assert_eq!(text("a=-1"), r#"Number("-1")"#);
     assert_eq!(text("a=.5e-3"), r#"Number(".5e-3")"#);
     assert_eq!(text("a=X'41'"), r#"Number("41")"#);
-    assert_eq!(text("a=-1.5"), r#"Other("*sqlparser.UnaryExpr")"#);
+    assert_eq!(text("a=-1.5"), r#"Number("-1.5")"#);
+    assert_eq!(text("a=!1"), r#"Unary("!")"#);
     assert_eq!(text("a=(1,2)"), r#"Tuple([Number("1"), Number("2")])"#);
     assert_eq!(text("a=lower('x')"), "Function");
 }

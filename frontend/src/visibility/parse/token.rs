@@ -112,9 +112,9 @@ const KEYWORDS: [&str; 66] = [
 ];
 
 /// Longer ones first.
-const SYMBOLS: [&str; 27] = [
+const SYMBOLS: [&str; 28] = [
     "<=>", "<=", ">=", "<>", "!=", "&&", "||", "<<", ">>", "=", "<", ">", "(", ")", ",", ".", "+",
-    "-", "*", "/", "%", "&", "|", "^", "~", "!", ";",
+    "-", "*", "/", "%", "&", "|", "^", "~", "!", ";", "?",
 ];
 
 /// All words of a query, the last of them the end.
@@ -148,20 +148,24 @@ fn skipped(input: &mut Input<'_>) -> Result<()> {
     alt((
         multispace1.void(),
         delimited("/*", take_until(0.., "*/"), "*/").void(),
-        ("--", take_till(0.., '\n')).void(),
+        (alt(("--", "#")), take_till(0.., '\n')).void(),
     ))
     .parse_next(input)
 }
 
 fn word(input: &mut Input<'_>) -> Result<Kind> {
+    // A comment that nobody closes, too.
+    let comment = ("/*", rest)
+        .take()
+        .map(|text: &str| Kind::Broken(text.to_owned()));
     alt((
+        comment,
         hex,
         number,
         quoted_name,
         text,
         parameter,
         name,
-        '?'.value(Kind::Symbol("?")),
         symbol,
         broken,
     ))
@@ -281,8 +285,8 @@ fn symbol(input: &mut Input<'_>) -> Result<Kind> {
 
 fn broken(input: &mut Input<'_>) -> Result<Kind> {
     alt((
-        // An opened comment or back quote that nobody closes takes all that follows with it.
-        preceded(alt(("/*", "`")), rest).map(|text: &str| Kind::Broken(text.to_owned())),
+        // A back quote that nobody closes takes all that follows with it.
+        preceded('`', rest).map(|text: &str| Kind::Broken(text.to_owned())),
         any.map(|c: char| Kind::Broken(c.to_string())),
     ))
     .parse_next(input)

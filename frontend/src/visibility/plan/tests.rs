@@ -1,7 +1,10 @@
 //! One line per query: what is asked, or why it cannot be.
 
-use proptest::prelude::*;
+use proptest::prelude::{prop, prop_oneof, proptest};
 
+use cairn_history::log::visibility::Value;
+
+use super::truth::CHAIN;
 use super::*;
 
 fn refused(query: &str) -> String {
@@ -24,6 +27,15 @@ fn refusals_are_in_the_reference_s_words() {
 
 #[rustfmt::skip]
 const REFUSALS: &[(&str, &str)] = &[
+    ("ExecutionStatus = true", "invalid expression: invalid value type for search attribute ExecutionStatus of type Keyword: true (type: bool)"),
+    ("ExecutionDuration = true", "invalid expression: invalid value type for search attribute ExecutionDuration of type Int: true (type: bool)"),
+    ("a.b.c.d='x'", "malformed SQL query: syntax error at position 34"),
+    ("/* x", "malformed SQL query: syntax error at position 32 near '/* x'"),
+    ("WorkflowId = ~5", "operation is not supported: unary operator \"~\""),
+    ("WorkflowId # c", "invalid expression: incomplete expression"),
+    ("WorkflowId = 1e5", "invalid expression: invalid value type for search attribute WorkflowId of type Keyword: 100000 (type: float64)"),
+    ("WorkflowId=123456789.5", "invalid expression: invalid value type for search attribute WorkflowId of type Keyword: 1.234567895e+08 (type: float64)"),
+    ("WorkflowId=0.00001", "invalid expression: invalid value type for search attribute WorkflowId of type Keyword: 1e-05 (type: float64)"),
     ("WorkflowId=`a`", "operation is not supported: column name on the right side of comparison expression (did you forget to quote \"a\"?)"),
     ("WorkflowId='a", "malformed SQL query: syntax error at position 41 near 'a'"),
     ("WorkflowId=a", "operation is not supported: column name on the right side of comparison expression (did you forget to quote \"a\"?)"),
@@ -176,6 +188,9 @@ fn answers() {
 
 #[rustfmt::skip]
 const ANSWERED: &[&str] = &[
+    "HistoryLength = - - 5",
+    "WorkflowId='a' # c",
+    "WorkflowId='a' ;",
     "",
     "  ",
     "WorkflowId='a'",
@@ -380,6 +395,10 @@ fn conditions() {
         ),
         ("not not WorkflowId='a'", "WorkflowId = a"),
         ("ScheduleId='a'", "WorkflowId = a"),
+        ("WorkflowId='a\0b'", "never"),
+        ("WorkflowId > 'a\0b'", "WorkflowId > a"),
+        ("WorkflowId <= 'a\0b'", "WorkflowId <= a"),
+        ("WorkflowId starts_with '\0'", "never"),
         ("ExecutionStatus='Running'", "ExecutionStatus = 1"),
         (
             "ExecutionStatus in ('Running', 2)",
@@ -454,6 +473,15 @@ fn conditions() {
     }
 }
 
+fn longest(condition: &Condition) -> usize {
+    match condition {
+        Condition::All(all) | Condition::Any(all) => {
+            all.len().max(all.iter().map(longest).max().unwrap_or(0))
+        }
+        _ => 0,
+    }
+}
+
 #[test]
 fn long_chains_are_folded() {
     let query = (0..15_000)
@@ -467,17 +495,15 @@ fn long_chains_are_folded() {
     else {
         panic!("refused");
     };
-    fn longest(condition: &Condition) -> usize {
-        match condition {
-            Condition::All(all) | Condition::Any(all) => {
-                all.len().max(all.iter().map(longest).max().unwrap_or(0))
-            }
-            _ => 0,
-        }
-    }
     assert!(longest(&condition) <= CHAIN);
     let query = vec!["'a'"; MOST_VALUES + 1].join(",");
     assert!(plan(&format!("WorkflowId in ({query})")).is_err());
+}
+
+#[test]
+fn a_query_has_an_end() {
+    assert!(plan(&" ".repeat(LONGEST)).is_ok());
+    assert!(plan(&" ".repeat(LONGEST + 1)).is_err());
 }
 
 #[test]
