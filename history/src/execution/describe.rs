@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use cairn_proto::prost::Message;
+use cairn_proto::prost_types::Timestamp;
 use cairn_proto::temporal::api::activity::v1::ActivityOptions;
 use cairn_proto::temporal::api::common::v1::{ActivityType, WorkflowExecution, WorkflowType};
 use cairn_proto::temporal::api::enums::v1::{
     EventType, PendingActivityState, PendingWorkflowTaskState, WorkflowExecutionStatus as Status,
 };
+use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use cairn_proto::temporal::api::workflow::v1::{
     PendingActivityInfo, PendingWorkflowTaskInfo, RequestIdInfo, WorkflowExecutionConfig,
     WorkflowExecutionExtendedInfo, WorkflowExecutionInfo,
@@ -18,6 +20,12 @@ use super::state::State;
 use super::workflow_task::normal_queue;
 use super::{Run, Volatile, wire};
 use crate::log::Row;
+
+/// What the published description says of a run without an expiration: the first moment of the year 1.
+const NEVER: Timestamp = Timestamp {
+    seconds: -62_135_596_800,
+    nanos: 0,
+};
 
 /// The kind of a workflow in a row.
 const KIND: u8 = 1;
@@ -43,8 +51,8 @@ fn config(state: &State) -> WorkflowExecutionConfig {
     let origin = &state.origin;
     WorkflowExecutionConfig {
         task_queue: Some(normal_queue(&origin.task_queue)),
-        workflow_execution_timeout: Some(wire::duration(origin.execution_timeout)),
-        workflow_run_timeout: Some(wire::duration(origin.run_timeout)),
+        workflow_execution_timeout: origin.execution_timeout.map(wire::duration),
+        workflow_run_timeout: origin.run_timeout.map(wire::duration),
         default_workflow_task_timeout: Some(wire::duration(origin.task_timeout)),
         user_metadata: origin.user_metadata.clone(),
     }
@@ -101,7 +109,11 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
     };
     WorkflowExecutionExtendedInfo {
         execution_expiration_time: origin.execution_expiration.map(wire::timestamp),
-        run_expiration_time: origin.run_expiration().map(wire::timestamp),
+        run_expiration_time: Some(
+            origin
+                .run_expiration()
+                .map_or(NEVER, wire::timestamp),
+        ),
         cancel_requested: state.cancel_requested,
         original_start_time: Some(wire::timestamp(origin.start_time)),
         request_id_infos: [(origin.request_id.clone(), started)].into(),
@@ -164,7 +176,10 @@ fn pending_activity(activity: &Activity, volatile: &Volatile) -> PendingActivity
 
 fn options(activity: &Activity) -> ActivityOptions {
     ActivityOptions {
-        task_queue: Some(normal_queue(&activity.task_queue)),
+        task_queue: Some(TaskQueue {
+            normal_name: activity.task_queue.clone(),
+            ..TaskQueue::default()
+        }),
         schedule_to_close_timeout: Some(wire::duration(activity.schedule_to_close)),
         schedule_to_start_timeout: Some(wire::duration(activity.schedule_to_start)),
         start_to_close_timeout: Some(wire::duration(activity.start_to_close)),
