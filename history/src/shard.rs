@@ -122,6 +122,10 @@ pub enum Load {
 
 /// What a load found.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is nearly every one, and each lives for one call"
+)]
 pub enum Loaded {
     Id {
         found: Found,
@@ -216,10 +220,6 @@ impl<K: Kind> Shard<K> {
     }
 
     /// A question: answered at once, behind a commit, or behind a load.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a question, what it may know, and where its outputs go"
-    )]
     pub fn ask(
         &mut self,
         ticket: Ticket,
@@ -248,22 +248,18 @@ impl<K: Kind> Shard<K> {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
-        match run.and_then(|run| entry.run_mut(run)) {
-            Some(cached) => {
-                cached.askers.remove(&ticket);
-            }
-            // The front turn may be what a load was begun for; it stays and is asked for nobody.
-            None => {
-                let before = entry.waiting.len();
-                let front = entry.waiting.pop_front();
-                entry.waiting.retain(|turn| turn.ticket() != Some(ticket));
-                entry.waiting.extend(front);
-                entry
-                    .waiting
-                    .rotate_right(usize::from(!entry.waiting.is_empty()));
-                self.waiting -= before - entry.waiting.len();
-            }
+        if let Some(cached) = run.and_then(|run| entry.run_mut(run)) {
+            cached.askers.remove(&ticket);
+            return;
         }
+        // The front turn may be what a load was begun for; it stays and is asked for nobody.
+        let before = entry.waiting.len();
+        let front = entry.waiting.pop_front();
+        entry.waiting.retain(|turn| turn.ticket() != Some(ticket));
+        if let Some(front) = front {
+            entry.waiting.push_front(front);
+        }
+        self.waiting -= before - entry.waiting.len();
     }
 
     /// What waits to be committed, from the oldest on. Batches end in the order in which they were taken.

@@ -49,7 +49,7 @@ impl Default for Config {
             waiting_max: 10_000,
             offered_max: 2_000,
             wake_ups_max: 10_000,
-            horizon: Duration::from_secs(600),
+            horizon: Duration::from_mins(10),
             loads_max: 64,
             page_max: 1_000,
             snapshot_records: 64,

@@ -151,7 +151,7 @@ impl<K: Kind> Shard<K> {
             match self.try_turn(key, turn, limits, out) {
                 None => return,
                 Some((mut turn, Need::Events { run, ids })) => {
-                    let ids = self.from_tail(key, run, ids, &mut turn.events);
+                    let ids = self.held_events(key, run, ids, &mut turn.events);
                     if !ids.is_empty() {
                         break (turn, Need::Events { run, ids });
                     }
@@ -216,13 +216,13 @@ impl<K: Kind> Shard<K> {
                 self.looked_at(key, &parked, out);
                 return None;
             }
-            What::Wake => match address {
-                Some(run) => self.wake(key, run, &turn.events, limits, out)?,
-                None => {
+            What::Wake => {
+                let Some(run) = address else {
                     self.gone(turn.run, out);
                     return None;
-                }
-            },
+                };
+                self.wake(key, run, &turn.events, limits, out)?
+            }
             What::Question(ticket, question) => {
                 let ticket = *ticket;
                 let (asked, mut context) = self.asked(key, address, ticket, &turn, limits)?;
@@ -352,7 +352,7 @@ impl<K: Kind> Shard<K> {
     }
 
     /// Adds what memory has of these events; the ids that the store must be asked for. It has them: they are durable.
-    fn from_tail(
+    fn held_events(
         &self,
         key: &Key,
         run: RunId,
