@@ -106,6 +106,7 @@ impl<K: Kind> Shard<K> {
             self.insert(&key, row.run, *stored, out);
         }
         self.enqueue(&key, Turn::look(row), limits, out);
+        self.drain(&key, limits, out);
     }
 
     /// The run of a parked offer is loaded (or is no more): a row that is not owed goes.

@@ -326,7 +326,12 @@ impl<K: Kind> Shard<K> {
             Err(Stop::Refused(refusal)) => {
                 match ticket {
                     Some(ticket) => self.refuse(key, ticket, refusal, out),
-                    None => self.wake_later(key, address),
+                    None => {
+                        if let Some(run) = address {
+                            self.settle(key, run, out);
+                        }
+                        self.wake_later(key, address);
+                    }
                 }
                 None
             }
