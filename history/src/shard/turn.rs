@@ -324,14 +324,13 @@ impl<K: Kind> Shard<K> {
                 None
             }
             Err(Stop::Refused(refusal)) => {
-                match ticket {
-                    Some(ticket) => self.refuse(key, ticket, refusal, out),
-                    None => {
-                        if let Some(run) = address {
-                            self.settle(key, run, out);
-                        }
-                        self.wake_later(key, address);
+                if let Some(ticket) = ticket {
+                    self.refuse(key, ticket, refusal, out);
+                } else {
+                    if let Some(run) = address {
+                        self.settle(key, run, out);
                     }
+                    self.wake_later(key, address);
                 }
                 None
             }
