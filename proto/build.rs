@@ -11,6 +11,13 @@ use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use protox::Compiler;
 use protox::file::{File, FileResolver};
 
+/// What the public files are made of: their own packages and those that they import for annotations.
+const PUBLISHED: [&str; 4] = [
+    "temporal.api",
+    "google",
+    "nexusannotations",
+    "grpc.gateway",
+];
 /// The public services for which stubs are made and which reflection shows.
 const SERVED: [&str; 2] = [
     "temporal.api.workflowservice.v1",
@@ -29,7 +36,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={path}");
     let mut public = FileDescriptorSet::decode(&*fs::read(&path)?)?;
     public.file.retain(|file| {
-        file.package().starts_with("temporal.api") || file.package().starts_with("google")
+        PUBLISHED
+            .iter()
+            .any(|package| file.package().starts_with(package))
     });
     for file in &mut public.file {
         if !SERVED.contains(&file.package()) {

@@ -151,7 +151,7 @@ impl Kind for Workflow {
                     run: run.id,
                     next_event_id: run.state.next_event_id,
                     open: run.state.is_open(),
-                    current_run: run.id,
+                    suffix: workflow_task::pending_suffix(run.state),
                 }),
             ),
         }

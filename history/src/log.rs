@@ -11,7 +11,20 @@ use bytes::Bytes;
 use crate::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue};
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod model;
+pub mod postgres;
+pub mod sqlite;
 pub mod visibility;
+
+mod net;
+mod open;
+
+pub use open::OpenError;
+
+/// A page of a history ends with the fragment that reaches this many bytes.
+const PAGE_BYTES: usize = 2 << 20;
 
 /// One committed transition of one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +112,10 @@ impl Row {
 
 /// One write of one run, atomic with everything in it. Writes of a batch are in the order of the heads they make.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every write is an append, the largest"
+)]
 pub enum Write {
     /// A transition: a record is appended, and whatever row changes with it.
     Append {

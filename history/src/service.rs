@@ -1,1 +1,216 @@
-//! The shell of the history service. (in work)
+//! The shell of the history service: tokio tasks, the clock, the store and the wire around the pure shards.
+//!
+//! A request is destructured into a question (`api/`), a shard is stepped in the task of the request behind a lock (`slot`),
+//! one writer thread per store connection commits what has queued up (`writer`), one task watches the wake-ups (`alarm`).
+//!
+//! Deliberately absent: rules of workflows (`execution`), rules of commits (`shard`), checks of requests (the frontend).
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the shell has the clock and the tasks that the core must not have"
+)]
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use cairn_proto::cairn::matching::v1::matching_service_server::MatchingService;
+use tokio::runtime::Handle;
+use tonic::Status;
+
+use crate::execution::{Answer, Limits, Question, Refusal};
+use crate::id::{Key, RunId, ShardId};
+use crate::log::{Failure, Store};
+use crate::shard::{Slice, Target};
+
+mod alarm;
+mod api;
+mod clock;
+mod events;
+mod offers;
+mod refusal;
+mod slot;
+mod writer;
+
+pub use clock::{Clock, SystemClock};
+use slot::Slot;
+
+/// The history service of this process: the shards it owns and the tasks that serve them.
+#[derive(Debug, Clone)]
+pub struct History(Arc<Shell>);
+
+/// What all parts of the shell share.
+#[derive(Debug)]
+struct Shell {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    shard: crate::shard::Config,
+    owner: String,
+    slots: Vec<Slot>,
+    writers: Vec<Arc<writer::Bell>>,
+    alarm: alarm::Alarm,
+    matching: OnceLock<Matching>,
+    tickets: AtomicU64,
+    closing: AtomicBool,
+    runtime: Handle,
+}
+
+/// The way to matching, set once: the two services know each other.
+struct Matching(Arc<dyn MatchingService>);
+
+impl std::fmt::Debug for Matching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Matching")
+    }
+}
+
+/// What a history service is told when it starts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub limits: Limits,
+    pub shard: crate::shard::Config,
+    /// Who takes the shards: a name for the `shards` table.
+    pub owner: String,
+}
+
+impl History {
+    /// Takes every shard of the store. Questions may come at once; owed work is found as the shards recover.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        config: Config,
+    ) -> Result<Self, Failure> {
+        let mut shard_config = config.shard.clone();
+        shard_config.reads_need_proof = store.reads_need_proof();
+        let mut slots = Vec::new();
+        for shard in 0..store.shards() {
+            let epoch = store.take_over(ShardId(shard), &config.owner).await?;
+            slots.push(Slot::new(ShardId(shard), epoch, &shard_config));
+        }
+        let writers = (0..store.writers())
+            .map(|_| Arc::new(writer::Bell::default()))
+            .collect();
+        let shell = Arc::new(Shell {
+            store,
+            clock,
+            limits: config.limits,
+            shard: shard_config,
+            owner: config.owner,
+            slots,
+            writers,
+            alarm: alarm::Alarm::default(),
+            matching: OnceLock::new(),
+            tickets: AtomicU64::new(1),
+            closing: AtomicBool::new(false),
+            runtime: Handle::current(),
+        });
+        writer::spawn_all(&shell);
+        Ok(Self(shell))
+    }
+
+    /// Makes matching known and begins to offer what is owed. Called once.
+    pub fn connect(&self, matching: Arc<dyn MatchingService>) {
+        if self.0.matching.set(Matching(matching)).is_ok() {
+            alarm::spawn(&self.0);
+        }
+    }
+
+    /// Commits what is queued, refuses what comes later, and ends the writers.
+    pub async fn close(&self) {
+        self.0.closing.store(true, Ordering::Release);
+        self.0.alarm.ring();
+        for bell in &self.0.writers {
+            bell.close().await;
+        }
+        for slot in &self.0.slots {
+            slot.give_up(&self.0);
+        }
+        self.0.store.close().await;
+    }
+
+    /// How many items wait to be committed, over all shards: for health checks and tests.
+    pub fn queued(&self) -> usize {
+        self.0.slots.iter().map(Slot::queued).sum()
+    }
+}
+
+/// An answer, with the events that go with it.
+struct Reply {
+    answer: Answer,
+    events: Option<Slice>,
+}
+
+impl Shell {
+    fn slot(&self, key: &Key) -> &Slot {
+        let shard = key.shard(self.store.shards());
+        &self.slots[shard.0 as usize]
+    }
+
+    /// Asks a run and waits until the answer may leave: when what it was computed from is durable.
+    async fn ask(
+        self: &Arc<Self>,
+        key: Key,
+        run: Option<RunId>,
+        start_request_id: Option<String>,
+        question: Question,
+    ) -> Result<Reply, Status> {
+        self.ask_ticket(key, run, start_request_id, question)
+            .await
+            .1
+    }
+
+    /// The same, and says which ticket the question had (queries are forgotten by it).
+    async fn ask_ticket(
+        self: &Arc<Self>,
+        key: Key,
+        run: Option<RunId>,
+        start_request_id: Option<String>,
+        question: Question,
+    ) -> (crate::id::Ticket, Result<Reply, Status>) {
+        let (ticket, answer) = self.put(key, run, start_request_id, question);
+        let released = match answer.await {
+            Ok(released) => released,
+            Err(_) => {
+                return (
+                    ticket,
+                    Err(Status::unavailable("the server is shutting down")),
+                );
+            }
+        };
+        let reply = match released.result {
+            Ok(answer) => Ok(Reply {
+                answer,
+                events: released.events,
+            }),
+            Err(refusal) => Err(refusal::status(refusal)),
+        };
+        (ticket, reply)
+    }
+
+    /// Puts a question to a shard; the answer comes through the receiver.
+    fn put(
+        self: &Arc<Self>,
+        key: Key,
+        run: Option<RunId>,
+        start_request_id: Option<String>,
+        question: Question,
+    ) -> (crate::id::Ticket, slot::Receiver) {
+        let ticket = crate::id::Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let slot = self.slot(&key);
+        let target = Target {
+            key,
+            run,
+            start_request_id,
+        };
+        (ticket, slot.ask(self, ticket, target, question))
+    }
+
+    fn closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+/// The refusal of a question that reaches a shell that is going away.
+fn going_away() -> Refusal {
+    Refusal::Unavailable(crate::kind::Unavailable::ShardMoved)
+}

@@ -6,13 +6,34 @@
 //! What leaves the shard (answers, refusals, reads) is bound to the number of the head it was computed from and released when
 //! the durable frontier has passed it. Only offers run ahead.
 
+mod cache;
+mod checkpoint;
+mod entry;
+mod offers;
+mod queue;
+mod recover;
+mod refuse;
+mod tail;
+mod turn;
+mod wake;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::id::{Epoch, Key, RunId, ShardId, Ticket, Time};
-use crate::kind::{Kind, Offer, Queue};
-use crate::log::{Found, Parked, ReadError, Row, ShardBatch, Stored, WakeUp};
+use crate::execution::Limits;
+use crate::id::{Entropy, Epoch, Key, RunId, ShardId, Ticket, Time};
+use crate::kind::{Kind, Offer, Queue, Unavailable};
+use crate::log::{Found, Parked, ReadError, ShardBatch, Stored, WakeUp};
+
+use entry::Entry;
+use turn::Turn;
 
 /// What a question is addressed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +52,7 @@ pub enum Output<K: Kind> {
     Answer(Ticket, Released<K>),
     /// Something waits to be committed: `Shard::take` has it.
     Dirty,
-    /// Matching should have these, and should drop those. Runs ahead of the commit.
+    /// Matching should drop the withdrawn, then have the offered. Runs ahead of the commit.
     Offer {
         offered: Vec<(Key, RunId, Offer)>,
         withdrawn: Vec<(Key, RunId, Offer)>,
@@ -71,6 +92,8 @@ pub enum Load {
         run: Option<RunId>,
         start_request_id: Option<String>,
     },
+    /// `Store::load`: a run of which only the id is known (a look at a parked offer).
+    Run { load: u64, run: RunId },
     /// Single events of a run, by id (`Store::page`).
     Events {
         load: u64,
@@ -100,8 +123,349 @@ pub enum Loaded {
         found: Found,
         stored: Option<Box<Stored>>,
     },
+    Run(Option<Box<Stored>>),
     Events(Vec<cairn_proto::temporal::api::history::v1::HistoryEvent>),
     WakeUps(Vec<WakeUp>),
     Parked(Vec<Parked>),
     Failed(ReadError),
+}
+
+/// How much a shard holds, and for how long.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `Store::reads_need_proof`.
+    pub reads_need_proof: bool,
+    /// A run that nobody touched for so long is checkpointed and leaves memory.
+    pub quiet: Duration,
+    /// Loaded runs; above it the least recently used leave.
+    pub cached_runs_max: usize,
+    /// Bytes of loaded runs, roughly.
+    pub cached_bytes_max: usize,
+    /// Durable events of a run that stay in memory for polls, bytes.
+    pub tail_bytes_max: usize,
+    /// What may wait for the disk before questions are turned away, bytes.
+    pub undurable_bytes_max: usize,
+    /// Questions that may wait behind loads.
+    pub waiting_max: usize,
+    /// Offers of one queue that matching holds at most.
+    pub offered_max: usize,
+    /// Wake-ups of runs that are not loaded, kept in memory.
+    pub wake_ups_max: usize,
+    /// How far ahead wake-ups are read.
+    pub horizon: Duration,
+    /// Loads of runs that nobody asked for (due wake-ups, parked offers) at one time.
+    pub loads_max: usize,
+    /// Rows of one read of wake-ups or parked offers.
+    pub page_max: usize,
+    /// A checkpoint writes a snapshot after so many records since the last …
+    pub snapshot_records: u64,
+    /// … or so many bytes.
+    pub snapshot_bytes: usize,
+    /// How long to wait after a read that failed.
+    pub retry: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            reads_need_proof: true,
+            quiet: Duration::from_secs(5),
+            cached_runs_max: 10_000,
+            cached_bytes_max: 256 << 20,
+            tail_bytes_max: 128 << 10,
+            undurable_bytes_max: 16 << 20,
+            waiting_max: 10_000,
+            offered_max: 2_000,
+            wake_ups_max: 10_000,
+            horizon: Duration::from_secs(600),
+            loads_max: 64,
+            page_max: 1_000,
+            snapshot_records: 64,
+            snapshot_bytes: 64 << 10,
+            retry: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A batch to commit and the number of its last item: what `Shard::committed` is told when it is durable.
+#[derive(Debug)]
+pub struct Taken {
+    /// One entry an item, in order; an item without writes is the proof of the epoch alone, and must be committed all the same.
+    pub batch: ShardBatch,
+    pub through: u64,
+    /// What the batch weighs, roughly.
+    pub bytes: usize,
+    /// Something was left for the next batch.
+    pub more: bool,
+}
+
+/// What a shard holds, for metrics and tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Ids with anything in memory.
+    pub entries: usize,
+    pub cached_runs: usize,
+    pub cached_bytes: usize,
+    /// Items that are not durable yet.
+    pub queued_items: usize,
+    pub queued_bytes: usize,
+    /// Turns that wait behind loads.
+    pub waiting: usize,
+    /// Offers that matching was given and has not lost.
+    pub offered: usize,
+    /// Offers of loaded runs that wait for room.
+    pub overflow: usize,
+    /// Wake-ups in memory, of loaded runs and others.
+    pub wake_ups: usize,
+    pub quarantined: usize,
+}
+
+/// The owner of the runs of one shard, under one epoch.
+#[derive(Debug)]
+pub struct Shard<K: Kind> {
+    id: ShardId,
+    epoch: Epoch,
+    config: Config,
+    entropy: Box<dyn Entropy>,
+    /// The latest time that came in: a clock that steps back does not move it.
+    now: Time,
+    entries: BTreeMap<Arc<Key>, Box<Entry<K>>>,
+    /// Where each loaded run is.
+    loaded: BTreeMap<RunId, Arc<Key>>,
+    head: queue::Head<K>,
+    wakes: wake::Wakes,
+    offers: offers::Offers,
+    cache: cache::Cache,
+    loads: recover::Loads,
+    /// Turns behind loads, over all entries.
+    waiting: usize,
+    /// Where an asker waits that is not bound to an item: behind a load (`None`), or in a run's volatile part.
+    askers: BTreeMap<Ticket, (Arc<Key>, Option<RunId>)>,
+    quarantined: BTreeSet<RunId>,
+    /// How often the store refused an item of a run.
+    faults: BTreeMap<RunId, u32>,
+    /// The epoch was lost: nothing is answered from here any more.
+    dropped: bool,
+}
+
+impl<K: Kind> Shard<K> {
+    /// A shard that was just taken over. The first tick begins recovery.
+    pub fn new(id: ShardId, epoch: Epoch, config: Config, entropy: Box<dyn Entropy>) -> Self {
+        Self {
+            id,
+            epoch,
+            head: queue::Head::new(config.reads_need_proof),
+            offers: offers::Offers::new(config.offered_max),
+            wakes: wake::Wakes::new(&config),
+            config,
+            entropy,
+            now: Time::default(),
+            entries: BTreeMap::new(),
+            loaded: BTreeMap::new(),
+            cache: cache::Cache::default(),
+            loads: recover::Loads::default(),
+            waiting: 0,
+            askers: BTreeMap::new(),
+            quarantined: BTreeSet::new(),
+            faults: BTreeMap::new(),
+            dropped: false,
+        }
+    }
+
+    /// A question: answered at once, behind a commit, or behind a load.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a question, what it may know, and where its outputs go"
+    )]
+    pub fn ask(
+        &mut self,
+        ticket: Ticket,
+        target: Target,
+        question: K::Question,
+        now: Time,
+        limits: &Limits,
+        out: &mut Vec<Output<K>>,
+    ) {
+        self.advance(now);
+        if let Some(why) = self.turned_away() {
+            out.push(unavailable(ticket, why));
+            return;
+        }
+        let key = self.entry(target.key);
+        let turn = Turn::question(ticket, target.run, target.start_request_id, question);
+        self.enqueue(&key, turn, limits, out);
+        self.evict(out);
+    }
+
+    /// The asker has gone: no answer is wanted, though one may still come. What was queued stays queued.
+    pub fn forget(&mut self, ticket: Ticket) {
+        let Some((key, run)) = self.askers.remove(&ticket) else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
+        match run.and_then(|run| entry.run_mut(run)) {
+            Some(cached) => {
+                cached.askers.remove(&ticket);
+            }
+            // The front turn may be what a load was begun for; it stays and is asked for nobody.
+            None => {
+                let before = entry.waiting.len();
+                let front = entry.waiting.pop_front();
+                entry.waiting.retain(|turn| turn.ticket() != Some(ticket));
+                entry.waiting.extend(front);
+                entry
+                    .waiting
+                    .rotate_right(usize::from(!entry.waiting.is_empty()));
+                self.waiting -= before - entry.waiting.len();
+            }
+        }
+    }
+
+    /// What waits to be committed, from the oldest on. Batches end in the order in which they were taken.
+    pub fn take(&mut self, items_max: usize, bytes_max: usize) -> Option<Taken> {
+        if self.dropped {
+            return None;
+        }
+        let (items, bytes, through) = self.head.take(items_max, bytes_max)?;
+        Some(Taken {
+            batch: ShardBatch {
+                shard: self.id,
+                epoch: self.epoch,
+                items,
+            },
+            through,
+            bytes,
+            more: self.head.waits(),
+        })
+    }
+
+    /// Everything up to this number is durable.
+    pub fn committed(&mut self, through: u64, now: Time, out: &mut Vec<Output<K>>) {
+        self.advance(now);
+        if self.dropped {
+            return;
+        }
+        let mut moved = BTreeSet::new();
+        while let Some((number, item)) = self.head.commit(through) {
+            for release in item.releases {
+                release.give(out);
+            }
+            for run in item.writes.iter().filter_map(queue::appended) {
+                moved.insert(run);
+                self.faults.remove(&run);
+            }
+            if let Some(key) = item.key {
+                self.durable(&key, number, out);
+            }
+        }
+        out.extend(moved.into_iter().map(Output::Moved));
+    }
+
+    /// Nothing of what was taken was written: the same items will be taken again, in the same order.
+    pub fn rolled_back(&mut self) {
+        self.head.rolled_back();
+    }
+
+    /// Time has passed: what is due happens.
+    pub fn tick(&mut self, now: Time, limits: &Limits, out: &mut Vec<Output<K>>) {
+        self.advance(now);
+        if self.dropped {
+            return;
+        }
+        self.wake_due(limits, out);
+        self.quieten(out);
+        self.evict(out);
+        self.read_wake_ups(out);
+        self.read_parked(out);
+        self.look(limits, out);
+    }
+
+    /// When to tick next. `None`: only after another input.
+    pub fn next_tick(&self) -> Option<Time> {
+        if self.dropped {
+            return None;
+        }
+        [
+            self.next_wake_up(),
+            self.cache.next(),
+            self.wakes.next_read(),
+            self.offers.next_read(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// What is in memory now.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            entries: self.entries.len(),
+            cached_runs: self.cache.runs,
+            cached_bytes: self.cache.bytes,
+            queued_items: self.head.len(),
+            queued_bytes: self.head.bytes(),
+            waiting: self.waiting,
+            offered: self.offers.offered(),
+            overflow: self.offers.overflow(),
+            wake_ups: self.wakes.len(),
+            quarantined: self.quarantined.len(),
+        }
+    }
+
+    /// Which shard this is.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// Under which ownership it acts.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn advance(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
+    /// Why no question is taken now.
+    fn turned_away(&self) -> Option<Unavailable> {
+        if self.dropped {
+            Some(Unavailable::ShardMoved)
+        } else if self.busy() || self.waiting >= self.config.waiting_max {
+            Some(Unavailable::Busy)
+        } else {
+            None
+        }
+    }
+
+    /// Too much waits for the disk.
+    fn busy(&self) -> bool {
+        self.head.bytes() > self.config.undurable_bytes_max
+    }
+
+    /// The id's entry, made if there is none.
+    fn entry(&mut self, key: Key) -> Arc<Key> {
+        if let Some((key, _)) = self.entries.get_key_value(&key) {
+            return Arc::clone(key);
+        }
+        let key = Arc::new(key);
+        let due = self.now.after(self.config.quiet);
+        self.cache.watch(due, &key);
+        let entry = Box::new(Entry::new(self.now, due));
+        self.entries.insert(Arc::clone(&key), entry);
+        key
+    }
+}
+
+/// No answer now.
+fn unavailable<K: Kind>(ticket: Ticket, why: Unavailable) -> Output<K> {
+    let result = Err(K::unavailable(why));
+    Output::Answer(
+        ticket,
+        Released {
+            result,
+            events: None,
+        },
+    )
 }

@@ -1,1 +1,9 @@
-//! Cairn.
+//! Matching: who does the next task.
+//!
+//! Soft state: it holds offers, not truth; what is lost here is offered again. [`queue`] is the pure part, [`Matching`] the
+//! shell that keeps time and calls history. Deliberately absent: any knowledge of workflows, and anything that must last.
+
+pub mod queue;
+mod service;
+
+pub use service::{Clock, Matching};

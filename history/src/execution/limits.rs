@@ -67,3 +67,48 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// Sets the number that a dynamic-configuration key names. `false`: no limit of a run has that key.
+    pub fn set_number(&mut self, key: &str, value: u64) -> bool {
+        let size = usize::try_from(value).unwrap_or(usize::MAX);
+        let count = i64::try_from(value).unwrap_or(i64::MAX);
+        match key.to_ascii_lowercase().as_str() {
+            "limit.blobsize.error" => self.blob_bytes_max = size,
+            "limit.memosize.error" => self.memo_bytes_max = size,
+            "limit.historysize.error" => self.history_bytes_max = value,
+            "limit.historysize.suggestcontinueasnew" => self.history_bytes_suggest = value,
+            "limit.historycount.error" => self.history_events_max = count,
+            "limit.historycount.suggestcontinueasnew" => self.history_events_suggest = count,
+            "limit.numpendingactivities.error" => self.pending_activities_max = size,
+            "history.maximumsignalsperexecution" => self.signals_max = value,
+            "history.maximumbufferedeventsbatch" => self.buffered_events_max = size,
+            "history.maximumbufferedeventssizeinbytes" => self.buffered_bytes_max = size,
+            "history.maxbufferedquerycount" => self.buffered_queries_max = size,
+            "limit.maxidlength" => self.id_bytes_max = size,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Sets the duration that a key names.
+    pub fn set_duration(&mut self, key: &str, value: Duration) -> bool {
+        match key.to_ascii_lowercase().as_str() {
+            "history.defaultworkflowtasktimeout" => self.workflow_task_timeout = value,
+            "history.workflowtaskretrymaxinterval" => self.workflow_task_retry_interval_max = value,
+            "history.workflowtaskheartbeattimeout" => self.workflow_task_heartbeat_timeout = value,
+            "history.workflowidreuseminimalinterval" => self.continue_as_new_interval_min = value,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Sets the switch that a key names.
+    pub fn set_flag(&mut self, key: &str, value: bool) -> bool {
+        match key.to_ascii_lowercase().as_str() {
+            "system.enableactivityeagerexecution" => self.eager_activities = value,
+            _ => return false,
+        }
+        true
+    }
+}

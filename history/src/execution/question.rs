@@ -282,13 +282,14 @@ pub enum Queried {
 }
 
 /// Where a history stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Position {
     pub run: RunId,
     /// Durable events only.
     pub next_event_id: i64,
     pub open: bool,
-    pub current_run: RunId,
+    /// Events of a transient workflow task, which are not durable yet but which its worker must see.
+    pub suffix: Vec<cairn_proto::temporal::api::history::v1::HistoryEvent>,
 }
 
 /// Why a run refuses. One `From<Refusal> for tonic::Status` (in `service/`) gives code, detail and message of the reference.

@@ -38,7 +38,7 @@ mod timeout;
 
 pub(crate) use complete::{Completing, complete};
 pub(crate) use fail::{fail, force_fail, next_attempt};
-pub(crate) use start::{start, start_now, started_answer};
+pub(crate) use start::{pending_suffix, start, start_now, started_answer};
 pub(crate) use timeout::{deadline, reset_sticky, time_out};
 
 /// The workflow task of a run, and what outlasts it.

@@ -4,6 +4,8 @@
 
 use crate::id::{NamespaceId, RunId, Time};
 
+pub(super) mod sql;
+
 /// Rows of one namespace that satisfy a condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {

@@ -171,6 +171,14 @@ pub(crate) fn started_answer(
     Some((started, from, to))
 }
 
+/// The events that the worker of a started transient task must see behind the durable ones.
+pub(crate) fn pending_suffix(state: &State) -> Vec<HistoryEvent> {
+    match state.task.started_task() {
+        Some((task, started)) if !task.written => suffix(state, task, started),
+        _ => Vec::new(),
+    }
+}
+
 /// The events of a transient task, as they will be written if it completes.
 pub(super) fn suffix(state: &State, task: &Task, started: &Started) -> Vec<HistoryEvent> {
     let (scheduled_attributes, started_attributes) = transient_events(state, task, started);

@@ -1,0 +1,110 @@
+//! `GetWorkflowExecutionHistory` and its reverse: pages behind sealed tokens.
+
+use cairn_history::id::Time;
+use cairn_proto::cairn::history::v1 as history;
+use cairn_proto::cairn::token::v1::HistoryPage;
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::common::v1::WorkflowExecution;
+use cairn_proto::temporal::api::enums::v1::HistoryEventFilterType;
+use cairn_proto::temporal::api::workflowservice::v1 as pb;
+use tonic::Request;
+
+use crate::deadline::{self, timestamp};
+use crate::error::Error;
+use crate::namespace::Namespace;
+use crate::{Frontend, answer, check};
+
+/// Transitions on a page at most.
+const PAGE: i32 = 256;
+
+pub(crate) async fn get(
+    frontend: &Frontend,
+    mut request: pb::GetWorkflowExecutionHistoryRequest,
+    deadline: Option<Time>,
+) -> Result<pb::GetWorkflowExecutionHistoryResponse, Error> {
+    let namespace = frontend.namespace(&request.namespace)?;
+    check::execution(request.execution.as_ref())?;
+    request.maximum_page_size = page_size(request.maximum_page_size);
+    if HistoryEventFilterType::try_from(request.history_event_filter_type)
+        .is_ok_and(|filter| filter == HistoryEventFilterType::CloseEvent)
+    {
+        request.history_event_filter_type = HistoryEventFilterType::CloseEvent.into();
+    } else {
+        request.history_event_filter_type = HistoryEventFilterType::AllEvent.into();
+    }
+    let asked = request.execution.as_ref();
+    request.next_page_token =
+        frontend.open_history_page(&namespace, asked, &request.next_page_token, false)?;
+    let message = history::GetWorkflowExecutionHistoryRequest {
+        namespace_id: namespace.id_bytes(),
+        request: Some(request),
+        deadline: Some(timestamp(deadline::history_wait(deadline, frontend.now()))),
+    };
+    let asked = frontend
+        .history
+        .get_workflow_execution_history(Request::new(message));
+    let mut response = answer(asked.await)?;
+    response.next_page_token = frontend.seal.seal::<HistoryPage>(response.next_page_token);
+    Ok(response)
+}
+
+pub(crate) async fn get_reverse(
+    frontend: &Frontend,
+    mut request: pb::GetWorkflowExecutionHistoryReverseRequest,
+) -> Result<pb::GetWorkflowExecutionHistoryReverseResponse, Error> {
+    let namespace = frontend.namespace(&request.namespace)?;
+    check::execution(request.execution.as_ref())?;
+    request.maximum_page_size = page_size(request.maximum_page_size);
+    let asked = request.execution.as_ref();
+    request.next_page_token =
+        frontend.open_history_page(&namespace, asked, &request.next_page_token, true)?;
+    let message = history::GetWorkflowExecutionHistoryReverseRequest {
+        namespace_id: namespace.id_bytes(),
+        request: Some(request),
+    };
+    let asked = frontend
+        .history
+        .get_workflow_execution_history_reverse(Request::new(message));
+    let mut response = answer(asked.await)?;
+    response.next_page_token = frontend.seal.seal::<HistoryPage>(response.next_page_token);
+    Ok(response)
+}
+
+fn page_size(asked: i32) -> i32 {
+    if asked <= 0 { PAGE } else { asked.min(PAGE) }
+}
+
+impl Frontend {
+    /// The encoded token behind a sealed one, if it is about what the request is about.
+    fn open_history_page(
+        &self,
+        namespace: &Namespace,
+        asked: Option<&WorkflowExecution>,
+        sealed: &[u8],
+        reverse: bool,
+    ) -> Result<Vec<u8>, Error> {
+        if sealed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let forged = || Error::invalid("Invalid NextPageToken.");
+        let page: HistoryPage = self.seal.read(sealed).map_err(|_| forged())?;
+        let run = uuid::Uuid::from_slice(&page.run_id).map_err(|_| forged())?;
+        let (workflow_id, run_id) =
+            asked.map_or(("", ""), |asked| (&asked.workflow_id, &asked.run_id));
+        if !run_id.is_empty() && uuid::Uuid::parse_str(run_id) != Ok(run) {
+            return Err(Error::invalid(
+                "RunId in the request does not match the NextPageToken.",
+            ));
+        }
+        // A run is found by its namespace and workflow id, so behind others there is no such run.
+        if page.namespace_id != namespace.id.0 || page.workflow_id != workflow_id {
+            return Err(Error::NotFound(format!(
+                "workflow execution not found for workflow ID {workflow_id:?} and run ID \"{run}\""
+            )));
+        }
+        if page.reverse != reverse {
+            return Err(forged());
+        }
+        Ok(page.encode_to_vec())
+    }
+}

@@ -1,0 +1,2 @@
+-- Deletion: what `snapshots` holds of runs.
+DELETE FROM snapshots WHERE run = ANY($1)

@@ -1,0 +1,2 @@
+-- A value of the database itself.
+SELECT value FROM settings WHERE name = $1

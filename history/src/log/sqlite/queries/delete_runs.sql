@@ -1,0 +1,2 @@
+-- Deletion: what `runs` holds of a run.
+DELETE FROM runs WHERE run = ?1

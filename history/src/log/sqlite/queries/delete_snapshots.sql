@@ -1,0 +1,2 @@
+-- Deletion: what `snapshots` holds of a run.
+DELETE FROM snapshots WHERE run = ?1

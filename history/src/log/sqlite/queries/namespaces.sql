@@ -1,0 +1,2 @@
+-- All namespaces, by name.
+SELECT id, name, record FROM namespaces ORDER BY name

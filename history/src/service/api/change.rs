@@ -1,0 +1,125 @@
+//! What clients do to a run: signal, ask to cancel, terminate, reset its sticky queue.
+
+use std::sync::Arc;
+
+use cairn_proto::cairn::history::v1 as history;
+use cairn_proto::temporal::api::workflowservice::v1 as public;
+use tonic::Status;
+
+use super::wire;
+use crate::execution::{Answer, Question, RequestCancel, Signal, Terminate};
+use crate::service::Shell;
+
+pub(super) async fn signal(
+    shell: &Arc<Shell>,
+    request: history::SignalWorkflowExecutionRequest,
+) -> Result<public::SignalWorkflowExecutionResponse, Status> {
+    let history::SignalWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
+    let public::SignalWorkflowExecutionRequest {
+        workflow_execution,
+        signal_name,
+        input,
+        identity,
+        request_id,
+        header,
+        links,
+        ..
+    } = wire::required(request, "Request")?;
+    let (key, run) = wire::target(&namespace_id, workflow_execution)?;
+    let signal = Signal {
+        name: signal_name,
+        input,
+        header,
+        identity,
+        request_id,
+        links,
+    };
+    shell.ask(key, run, None, Question::Signal(signal)).await?;
+    Ok(public::SignalWorkflowExecutionResponse { link: None })
+}
+
+pub(super) async fn request_cancel(
+    shell: &Arc<Shell>,
+    request: history::RequestCancelWorkflowExecutionRequest,
+) -> Result<public::RequestCancelWorkflowExecutionResponse, Status> {
+    let history::RequestCancelWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
+    let public::RequestCancelWorkflowExecutionRequest {
+        workflow_execution,
+        identity,
+        request_id,
+        first_execution_run_id,
+        reason,
+        links,
+        ..
+    } = wire::required(request, "Request")?;
+    let (key, run) = wire::target(&namespace_id, workflow_execution)?;
+    let first_run = wire::run(&first_execution_run_id)?;
+    let run = if first_run.is_some() { None } else { run }; // the chain decides, not the run
+    let cancel = RequestCancel {
+        reason,
+        identity,
+        request_id,
+        links,
+        first_run,
+    };
+    shell
+        .ask(key, run, None, Question::RequestCancel(cancel))
+        .await?;
+    Ok(public::RequestCancelWorkflowExecutionResponse {})
+}
+
+pub(super) async fn terminate(
+    shell: &Arc<Shell>,
+    request: history::TerminateWorkflowExecutionRequest,
+) -> Result<public::TerminateWorkflowExecutionResponse, Status> {
+    let history::TerminateWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
+    let public::TerminateWorkflowExecutionRequest {
+        workflow_execution,
+        reason,
+        details,
+        identity,
+        first_execution_run_id,
+        links,
+        ..
+    } = wire::required(request, "Request")?;
+    let (key, run) = wire::target(&namespace_id, workflow_execution)?;
+    let first_run = wire::run(&first_execution_run_id)?;
+    let run = if first_run.is_some() { None } else { run };
+    let terminate = Terminate {
+        reason,
+        details,
+        identity,
+        links,
+        first_run,
+    };
+    shell
+        .ask(key, run, None, Question::Terminate(terminate))
+        .await?;
+    Ok(public::TerminateWorkflowExecutionResponse {})
+}
+
+pub(super) async fn reset_sticky(
+    shell: &Arc<Shell>,
+    request: history::ResetStickyTaskQueueRequest,
+) -> Result<public::ResetStickyTaskQueueResponse, Status> {
+    let history::ResetStickyTaskQueueRequest {
+        namespace_id,
+        request,
+    } = request;
+    let request = wire::required(request, "Request")?;
+    let (key, run) = wire::target(&namespace_id, request.execution)?;
+    let reply = shell.ask(key, run, None, Question::ResetSticky).await?;
+    match reply.answer {
+        Answer::Done | Answer::AlreadyDone => Ok(public::ResetStickyTaskQueueResponse {}),
+        _ => Err(wire::unexpected(&reply)),
+    }
+}

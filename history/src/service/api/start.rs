@@ -1,0 +1,224 @@
+//! Starts, with and without a signal.
+
+use std::sync::Arc;
+
+use cairn_proto::cairn::history::v1 as history;
+use cairn_proto::temporal::api::enums::v1::EventType;
+use cairn_proto::temporal::api::workflowservice::v1 as public;
+use tonic::Status;
+
+use super::{wire, workflow_task};
+use crate::execution::{Answer, Question, Signal, Start, Started};
+use crate::id::Key;
+use crate::service::{Reply, Shell};
+
+pub(super) async fn start(
+    shell: &Arc<Shell>,
+    request: history::StartWorkflowExecutionRequest,
+) -> Result<public::StartWorkflowExecutionResponse, Status> {
+    let history::StartWorkflowExecutionRequest {
+        namespace_id,
+        request,
+        retention,
+    } = request;
+    let request = wire::required(request, "Request")?;
+    let namespace = request.namespace.clone();
+    let key = Key {
+        namespace: wire::namespace(&namespace_id)?,
+        workflow_id: request.workflow_id.clone(),
+    };
+    let start = Start {
+        retention: wire::duration(retention),
+        ..destructure(request)
+    };
+    let reply = ask(shell, key.clone(), start).await?;
+    let Reply {
+        answer: Answer::Started(started),
+        events,
+    } = reply
+    else {
+        return Err(wire::unexpected(&reply));
+    };
+    let Started {
+        run,
+        first_run,
+        started,
+        status,
+        eager_task,
+    } = started;
+    let eager_workflow_task = match eager_task {
+        Some(task) => Some(workflow_task::response(shell, &key, *task, events).await?),
+        None => None,
+    };
+    let link = wire::event_link(
+        &namespace,
+        &key.workflow_id,
+        run,
+        1,
+        EventType::WorkflowExecutionStarted,
+    );
+    Ok(public::StartWorkflowExecutionResponse {
+        run_id: run.to_string(),
+        first_execution_run_id: first_run.to_string(),
+        started,
+        status,
+        eager_workflow_task,
+        link: Some(link),
+    })
+}
+
+pub(super) async fn signal_with_start(
+    shell: &Arc<Shell>,
+    request: history::SignalWithStartWorkflowExecutionRequest,
+) -> Result<public::SignalWithStartWorkflowExecutionResponse, Status> {
+    let history::SignalWithStartWorkflowExecutionRequest {
+        namespace_id,
+        request,
+        retention,
+    } = request;
+    let request = wire::required(request, "Request")?;
+    let key = Key {
+        namespace: wire::namespace(&namespace_id)?,
+        workflow_id: request.workflow_id.clone(),
+    };
+    let start = Start {
+        retention: wire::duration(retention),
+        ..destructure_with_signal(request)
+    };
+    let reply = ask(shell, key, start).await?;
+    let Reply {
+        answer:
+            Answer::Started(Started {
+                run,
+                first_run,
+                started,
+                ..
+            }),
+        ..
+    } = reply
+    else {
+        return Err(wire::unexpected(&reply));
+    };
+    Ok(public::SignalWithStartWorkflowExecutionResponse {
+        run_id: run.to_string(),
+        first_execution_run_id: first_run.to_string(),
+        started,
+        signal_link: None,
+    })
+}
+
+async fn ask(shell: &Arc<Shell>, key: Key, start: Start) -> Result<Reply, Status> {
+    let request_id = Some(start.request_id.clone());
+    shell
+        .ask(key, None, request_id, Question::Start(Box::new(start)))
+        .await
+}
+
+fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
+    let public::StartWorkflowExecutionRequest {
+        workflow_type,
+        task_queue,
+        input,
+        workflow_execution_timeout,
+        workflow_run_timeout,
+        workflow_task_timeout,
+        identity,
+        request_id,
+        workflow_id_reuse_policy,
+        workflow_id_conflict_policy,
+        retry_policy,
+        cron_schedule,
+        memo,
+        search_attributes,
+        header,
+        request_eager_execution,
+        workflow_start_delay,
+        user_metadata,
+        links,
+        priority,
+        ..
+    } = request;
+    Start {
+        request_id,
+        identity,
+        workflow_type: workflow_type.unwrap_or_default().name,
+        task_queue: task_queue.unwrap_or_default().name,
+        input,
+        header,
+        execution_timeout: wire::duration(workflow_execution_timeout),
+        run_timeout: wire::duration(workflow_run_timeout),
+        task_timeout: wire::duration(workflow_task_timeout),
+        reuse_policy: workflow_id_reuse_policy,
+        conflict_policy: workflow_id_conflict_policy,
+        retry_policy,
+        cron_schedule,
+        start_delay: wire::duration(workflow_start_delay),
+        memo,
+        search_attributes,
+        user_metadata,
+        links,
+        priority,
+        retention: std::time::Duration::ZERO,
+        eager: request_eager_execution,
+        signal: None,
+    }
+}
+
+fn destructure_with_signal(request: public::SignalWithStartWorkflowExecutionRequest) -> Start {
+    let public::SignalWithStartWorkflowExecutionRequest {
+        workflow_type,
+        task_queue,
+        input,
+        workflow_execution_timeout,
+        workflow_run_timeout,
+        workflow_task_timeout,
+        identity,
+        request_id,
+        workflow_id_reuse_policy,
+        workflow_id_conflict_policy,
+        signal_name,
+        signal_input,
+        retry_policy,
+        cron_schedule,
+        memo,
+        search_attributes,
+        header,
+        workflow_start_delay,
+        user_metadata,
+        links,
+        priority,
+        ..
+    } = request;
+    let signal = Signal {
+        name: signal_name,
+        input: signal_input,
+        header: header.clone(),
+        identity: identity.clone(),
+        request_id: request_id.clone(),
+        links: links.clone(),
+    };
+    Start {
+        request_id,
+        identity,
+        workflow_type: workflow_type.unwrap_or_default().name,
+        task_queue: task_queue.unwrap_or_default().name,
+        input,
+        header,
+        execution_timeout: wire::duration(workflow_execution_timeout),
+        run_timeout: wire::duration(workflow_run_timeout),
+        task_timeout: wire::duration(workflow_task_timeout),
+        reuse_policy: workflow_id_reuse_policy,
+        conflict_policy: workflow_id_conflict_policy,
+        retry_policy,
+        cron_schedule,
+        start_delay: wire::duration(workflow_start_delay),
+        memo,
+        search_attributes,
+        user_metadata,
+        links,
+        priority,
+        retention: std::time::Duration::ZERO,
+        eager: false,
+        signal: Some(signal),
+    }
+}

@@ -1,0 +1,174 @@
+//! Reading: what a shard wants from the store, and events put together from memory and log.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
+use tonic::Status;
+
+use crate::id::{RunId, ShardId};
+use crate::log::{Fragment, ReadError, Store};
+use crate::shard::{Load, Loaded, Slice};
+
+/// The most fragments (transitions) of one page; the reference counts the same way.
+pub(super) const PAGE_FRAGMENTS_MAX: usize = 256;
+/// The most bytes of events that one answer carries, well under the message limit.
+pub(super) const PAGE_BYTES_MAX: usize = 2 << 20;
+
+/// Does a load; its number goes back to the shard with what was found.
+pub(super) fn load(
+    store: Arc<dyn Store>,
+    shard: ShardId,
+    load: Load,
+) -> (u64, impl Future<Output = Loaded> + Send + 'static) {
+    let number = match &load {
+        Load::Id { load, .. }
+        | Load::Events { load, .. }
+        | Load::WakeUps { load, .. }
+        | Load::Parked { load, .. }
+        | Load::Run { load, .. } => *load,
+    };
+    (number, async move {
+        read(&*store, shard, load)
+            .await
+            .unwrap_or_else(Loaded::Failed)
+    })
+}
+
+async fn read(store: &dyn Store, shard: ShardId, load: Load) -> Result<Loaded, ReadError> {
+    Ok(match load {
+        Load::Id {
+            key,
+            run,
+            start_request_id,
+            ..
+        } => {
+            let found = store.find(&key, start_request_id.as_deref()).await?;
+            let wanted = run.or_else(|| found.current.as_ref().map(|row| row.run));
+            let stored = match wanted {
+                Some(run) => store.load(run).await?.map(Box::new),
+                None => None,
+            };
+            Loaded::Id { found, stored }
+        }
+        Load::Events { run, ids, .. } => {
+            let mut events = Vec::with_capacity(ids.len());
+            for id in ids {
+                events.extend(stored(store, run, id..id + 1).await?.0);
+            }
+            Loaded::Events(events)
+        }
+        Load::WakeUps {
+            horizon,
+            after,
+            limit,
+            ..
+        } => Loaded::WakeUps(store.wake_ups(shard, horizon, after, limit).await?),
+        Load::Parked {
+            queue,
+            after,
+            limit,
+            ..
+        } => Loaded::Parked(store.parked(shard, &queue, after.as_ref(), limit).await?),
+        Load::Run { run, .. } => Loaded::Run(store.load(run).await?.map(Box::new)),
+    })
+}
+
+/// Events of a run from the log, as many as fit one page, and the id behind the last of them if the range goes on.
+pub(super) async fn stored(
+    store: &dyn Store,
+    run: RunId,
+    range: Range<i64>,
+) -> Result<(Vec<HistoryEvent>, Option<i64>), ReadError> {
+    let mut events: Vec<HistoryEvent> = Vec::new();
+    let mut next = range.start;
+    let (mut fragments, mut bytes) = (0, 0);
+    while next < range.end && fragments < PAGE_FRAGMENTS_MAX && bytes < PAGE_BYTES_MAX {
+        let page = store
+            .page(run, next, range.end, PAGE_FRAGMENTS_MAX - fragments)
+            .await?;
+        if page.is_empty() {
+            break;
+        }
+        for fragment in page {
+            fragments += 1;
+            bytes += fragment.events.len();
+            next = fragment.first_event_id + i64::from(fragment.event_count);
+            events.extend(
+                decode(&fragment)?
+                    .into_iter()
+                    .filter(|event| range.contains(&event.event_id)),
+            );
+        }
+    }
+    Ok((events, (next < range.end).then_some(next)))
+}
+
+/// The newest events below `below`, newest first, as many as fit one page, and the id to go on below.
+pub(super) async fn stored_reverse(
+    store: &dyn Store,
+    run: RunId,
+    below: i64,
+    limit: usize,
+) -> Result<(Vec<HistoryEvent>, Option<i64>), ReadError> {
+    let mut events = Vec::new();
+    let mut end = below;
+    for fragment in store.page_reverse(run, below, limit).await? {
+        end = fragment.first_event_id;
+        events.extend(
+            decode(&fragment)?
+                .into_iter()
+                .rev()
+                .filter(|event| event.event_id < below),
+        );
+    }
+    Ok((events, (end > 1 && end < below).then_some(end)))
+}
+
+/// Everything a slice stands for; what does not fit one page is named by its first id.
+pub(super) async fn assemble(
+    store: &dyn Store,
+    slice: Slice,
+) -> Result<(Vec<HistoryEvent>, Option<i64>), Status> {
+    let mut events = Vec::new();
+    if let Some(missing) = slice.missing {
+        let (read, rest) = stored(store, slice.run, missing)
+            .await
+            .map_err(unreadable)?;
+        if rest.is_some() {
+            return Ok((read, rest));
+        }
+        events = read;
+    }
+    for fragment in slice.fragments {
+        events.extend(decode_bytes(fragment).map_err(unreadable)?);
+    }
+    Ok((events, None))
+}
+
+fn decode(fragment: &Fragment) -> Result<Vec<HistoryEvent>, ReadError> {
+    decode_bytes(fragment.events.clone())
+}
+
+fn decode_bytes(bytes: Bytes) -> Result<Vec<HistoryEvent>, ReadError> {
+    match History::decode(bytes) {
+        Ok(history) => Ok(history.events),
+        Err(error) => Err(ReadError::Corrupt(format!(
+            "a fragment of a history: {error}"
+        ))),
+    }
+}
+
+/// The one mapping of failed reads to what a caller is told.
+pub(super) fn unreadable(error: ReadError) -> Status {
+    match &error {
+        ReadError::Unavailable(cause) => tracing::warn!(error = %cause, "store unavailable"),
+        ReadError::Corrupt(what) => tracing::error!(what, "stored bytes are damaged"),
+    }
+    match error {
+        ReadError::Unavailable(_) => Status::unavailable("the store is unavailable"),
+        ReadError::Corrupt(what) => Status::data_loss(what),
+    }
+}

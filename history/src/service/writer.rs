@@ -1,0 +1,245 @@
+//! The writers: one thread per store connection takes what waits, commits it in one transaction, and releases what waited for it.
+//!
+//! The four failures of a commit are told apart here and nowhere else: refused (found item by item), rolled back (the same
+//! again), unknown (memory dropped, a higher epoch), a failed sync (the process ends).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
+
+use super::Shell;
+use crate::id::ShardId;
+use crate::log::{Failure, ShardBatch};
+use crate::shard::Taken;
+
+/// The most that one commit carries.
+const ITEMS_MAX: usize = 1_000;
+const BYTES_MAX: usize = 4 << 20;
+/// Between tries when the store takes nothing.
+pub(super) const RETRY_MIN: Duration = Duration::from_millis(5);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// Wakes a writer and says which shards have something.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    rung: Mutex<Rung>,
+    wake: Condvar,
+    ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Rung {
+    shards: BTreeSet<ShardId>,
+    closing: bool,
+    ended: bool,
+}
+
+impl Bell {
+    pub(super) fn ring(&self, shard: ShardId) {
+        let mut rung = self.rung.lock();
+        if rung.shards.insert(shard) && rung.shards.len() == 1 {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Asks the writer to end when nothing is left, and waits for that.
+    pub(super) async fn close(&self) {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            {
+                let mut rung = self.rung.lock();
+                rung.closing = true;
+                if rung.ended {
+                    return;
+                }
+            }
+            self.wake.notify_one();
+            ended.await;
+        }
+    }
+
+    /// The shards that rang; `None` when it is time to end.
+    fn answer(&self) -> Option<BTreeSet<ShardId>> {
+        let mut rung = self.rung.lock();
+        while rung.shards.is_empty() {
+            if rung.closing {
+                rung.ended = true;
+                self.ended.notify_waiters();
+                return None;
+            }
+            self.wake.wait(&mut rung);
+        }
+        Some(std::mem::take(&mut rung.shards))
+    }
+}
+
+pub(super) fn spawn_all(shell: &Arc<Shell>) {
+    for writer in 0..shell.writers.len() {
+        let shell = Arc::clone(shell);
+        std::thread::Builder::new()
+            .name(format!("writer-{writer}"))
+            .spawn(move || {
+                Writer {
+                    shell,
+                    number: writer,
+                    retry: RETRY_MIN,
+                }
+                .run()
+            })
+            .expect("the operating system gives the few threads that a server starts with");
+    }
+}
+
+struct Writer {
+    shell: Arc<Shell>,
+    number: usize,
+    retry: Duration,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let bell = Arc::clone(&self.shell.writers[self.number]);
+        while let Some(rung) = bell.answer() {
+            let taken = self.take(rung);
+            if !taken.is_empty() {
+                self.commit(taken);
+            }
+        }
+    }
+
+    /// What waits in the shards that rang, up to the size of one commit; what is left over rings again.
+    fn take(&self, rung: BTreeSet<ShardId>) -> Vec<Taken> {
+        let (mut items, mut bytes) = (ITEMS_MAX, BYTES_MAX);
+        let mut all = Vec::with_capacity(rung.len());
+        for shard in rung {
+            let bell = &self.shell.writers[self.number];
+            if items == 0 || bytes == 0 {
+                bell.ring(shard);
+                continue;
+            }
+            if let Some(taken) = self.shell.slots[shard.0 as usize].take(items, bytes) {
+                items = items.saturating_sub(taken.batch.items.len());
+                bytes = bytes.saturating_sub(taken.bytes);
+                if taken.more {
+                    bell.ring(shard);
+                }
+                all.push(taken);
+            }
+        }
+        all
+    }
+
+    fn commit(&mut self, taken: Vec<Taken>) {
+        let (batches, through): (Vec<ShardBatch>, Vec<u64>) = taken
+            .into_iter()
+            .map(|taken| (taken.batch, taken.through))
+            .unzip();
+        let items: usize = batches.iter().map(|batch| batch.items.len()).sum();
+        metrics::counter!("cairn_commits").increment(1);
+        metrics::counter!("cairn_commit_items").increment(items as u64);
+        match self.store(&batches) {
+            Ok(committed) => {
+                self.retry = RETRY_MIN;
+                for (batch, through) in batches.iter().zip(through) {
+                    if committed.lost.contains(&batch.shard) {
+                        self.lose(batch.shard, "its epoch has passed");
+                    } else {
+                        self.shell.slots[batch.shard.0 as usize].committed(&self.shell, through);
+                    }
+                }
+            }
+            Err(Failure::Refused(cause)) => {
+                tracing::warn!(error = %cause, "commit refused; trying item by item");
+                for (batch, through) in batches.into_iter().zip(through) {
+                    self.one_by_one(batch, through);
+                }
+            }
+            Err(Failure::RolledBack(cause)) => {
+                tracing::warn!(error = %cause, "commit rolled back; trying again");
+                self.again(batches.iter().map(|batch| batch.shard));
+            }
+            Err(Failure::Unknown(cause)) => {
+                tracing::error!(error = %cause, "outcome of a commit unknown");
+                for batch in batches {
+                    self.lose(batch.shard, "the outcome of a commit is unknown");
+                }
+            }
+            Err(Failure::Sync(cause)) => sync_failed(&cause),
+        }
+    }
+
+    /// The items of one shard, each in a transaction of its own: the one at fault fails alone.
+    fn one_by_one(&mut self, batch: ShardBatch, through: u64) {
+        let slot = &self.shell.slots[batch.shard.0 as usize];
+        let first = through + 1 - batch.items.len() as u64;
+        for (number, item) in (first..).zip(batch.items) {
+            let single = ShardBatch {
+                shard: batch.shard,
+                epoch: batch.epoch,
+                items: vec![item],
+            };
+            match self.store(std::slice::from_ref(&single)) {
+                Ok(committed) if committed.lost.is_empty() => slot.committed(&self.shell, number),
+                Ok(_) => return self.lose(batch.shard, "its epoch has passed"),
+                Err(Failure::Refused(cause)) => {
+                    tracing::error!(shard = batch.shard.0, error = %cause, "the store refused an item");
+                    slot.rolled_back();
+                    slot.refused(&self.shell, number);
+                    return self.again([batch.shard]);
+                }
+                Err(Failure::RolledBack(_)) => return self.again([batch.shard]),
+                Err(Failure::Unknown(_)) => {
+                    return self.lose(batch.shard, "the outcome of a commit is unknown");
+                }
+                Err(Failure::Sync(cause)) => sync_failed(&cause),
+            }
+        }
+    }
+
+    fn store(&self, batches: &[ShardBatch]) -> Result<crate::log::Committed, Failure> {
+        self.shell
+            .runtime
+            .block_on(self.shell.store.commit(self.number, batches))
+    }
+
+    /// Nothing was written: the same items are taken again after a while.
+    fn again(&mut self, shards: impl IntoIterator<Item = ShardId>) {
+        let shards: Vec<_> = shards.into_iter().collect();
+        for shard in &shards {
+            self.shell.slots[shard.0 as usize].rolled_back();
+        }
+        std::thread::sleep(self.retry); // the writer has nothing else to do while the store takes nothing
+        self.retry = (self.retry * 2).min(RETRY_MAX);
+        for shard in shards {
+            self.shell.writers[self.number].ring(shard);
+        }
+    }
+
+    /// Forgets a shard's memory and takes it again under a higher epoch.
+    fn lose(&self, shard: ShardId, why: &'static str) {
+        tracing::warn!(shard = shard.0, why, "shard memory dropped");
+        let slot = &self.shell.slots[shard.0 as usize];
+        slot.give_up(&self.shell);
+        let shell = Arc::clone(&self.shell);
+        let _task = self.shell.runtime.spawn(async move {
+            let slot = &shell.slots[shard.0 as usize];
+            let mut retry = RETRY_MIN;
+            while let Err(error) = slot.retake(&shell).await {
+                tracing::error!(shard = shard.0, error = %error, "takeover failed");
+                tokio::time::sleep(retry).await;
+                retry = (retry * 2).min(RETRY_MAX);
+            }
+        });
+    }
+}
+
+/// The disk did not take what it had promised; nothing in this process may be believed any more.
+fn sync_failed(cause: &crate::log::Cause) -> ! {
+    tracing::error!(error = %cause, "the disk failed to sync; the process ends");
+    std::process::abort()
+}

@@ -1,0 +1,11 @@
+//! Stories about a shard of toy runs over a table in memory; `laws` plays random ones.
+
+mod failures;
+mod frontier;
+mod laws;
+mod leaving;
+mod loads;
+mod offering;
+mod toy;
+mod waking;
+mod world;

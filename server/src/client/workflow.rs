@@ -1,0 +1,83 @@
+//! `cairn workflow …`: start, look at, talk to and end workflow executions.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{Client, Options, word};
+
+mod describe;
+mod end;
+mod history;
+mod list;
+mod outcome;
+mod start;
+mod talk;
+
+/// Commands about workflow executions.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a workflow and say which run it is.
+    Start(Box<start::Start>),
+    /// Start a workflow, follow it and show its result; exit code 1 if it does not complete.
+    Execute(Box<start::Execute>),
+    /// List workflow executions.
+    List(list::List),
+    /// Count workflow executions.
+    Count(list::Count),
+    /// Describe a workflow execution.
+    Describe(describe::Describe),
+    /// Show a workflow execution's history.
+    Show(history::Show),
+    /// Send a signal to a workflow execution.
+    Signal(talk::Signal),
+    /// Ask a workflow execution for some of its state.
+    Query(talk::Query),
+    /// Ask a workflow execution to cancel itself.
+    Cancel(end::Cancel),
+    /// End a workflow execution by force.
+    Terminate(end::Terminate),
+    /// Wait for a workflow's result and show it; exit code 1 if it does not complete.
+    Result(outcome::Wait),
+}
+
+/// One run, by workflow id and run id.
+#[derive(Debug, clap::Args)]
+struct Run {
+    /// Workflow id.
+    #[arg(long, short = 'w')]
+    workflow_id: String,
+    /// Run id. Default: the current run.
+    #[arg(long, short = 'r')]
+    run_id: Option<String>,
+}
+
+/// Carries the command out.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { options, command } = args;
+    Client::with(&options, async |client| {
+        match command {
+            Command::Start(start) => start.run(client).await,
+            Command::Execute(execute) => execute.run(client).await,
+            Command::List(list) => list.run(client).await,
+            Command::Count(count) => count.run(client).await,
+            Command::Describe(describe) => describe.run(client).await,
+            Command::Show(show) => show.run(client).await,
+            Command::Signal(signal) => signal.run(client).await,
+            Command::Query(query) => query.run(client).await,
+            Command::Cancel(cancel) => cancel.run(client).await,
+            Command::Terminate(terminate) => terminate.run(client).await,
+            Command::Result(wait) => wait.run(client).await,
+        }?;
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}

@@ -1,0 +1,73 @@
+"""`python -m tests.chaos`: so many kills under load, then the verdict. Exit code 0 if no promise was broken."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tests.chaos.checker import rule_of_three
+from tests.chaos.torture import HEAL_SECONDS_MAX, Report, Settings, torture
+from tests.support.server import cairn_binary, scratch
+
+SHOWN_MAX = 20
+
+
+def show(report: Report, settings: Settings) -> None:
+    """The figures, then what was broken."""
+    kills = sum(count for name, count in report.kills.items() if name != "worker")
+    print(f"seed {settings.seed}, store {settings.store}, {report.seconds:.0f} s; {settings.directory}")
+    print(f"ops {sum(report.ops.values())} ({', '.join(f'{kind} {count}' for kind, count in report.ops.most_common())})")
+    print(f"acknowledged {report.acked}, in doubt {report.doubtful}; runs {report.runs}, events {report.events}, open at the last kill {report.open_at_kill}")
+    print(f"kills {kills} ({', '.join(f'{name} {count}' for name, count in report.kills.items())}), slowest recovery {report.recovery_seconds_max:.2f} s")
+    print(f"violations {len(report.violations)}" + (f": below {rule_of_three(kills):.2%} per kill with 95 % confidence" if not report.violations else ""))
+    for promise, count in sorted(Counter(one.promise for one in report.violations).items()):
+        print(f"  {promise}: {count}")
+    for violation in report.violations[:SHOWN_MAX]:
+        print(f"  {violation}")
+
+
+def main() -> int:
+    """Parses, runs, judges."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--cairn", type=Path, default=cairn_binary(), help="server binary (default: $CAIRN); the reference works too, on sqlite")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--dir", type=Path, help="where databases and logs go; default: a new directory")
+    parser.add_argument("--concurrency", type=int, default=200, help="workflows open at a time")
+    parser.add_argument("--workers", type=int, default=2, help="SDK worker processes")
+    parser.add_argument("--heal", type=float, default=HEAL_SECONDS_MAX, help="seconds after which what is open is stuck")
+    parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="for the server: failpoints, features; may repeat")
+    parser.add_argument("--server-arg", action="append", default=[], metavar="ARG", help="further argument for the server; may repeat")
+    parser.add_argument("--expect-violation", action="store_true", help="for planted faults: exit 0 only if something was broken")
+    chosen = parser.parse_args()
+    if chosen.cairn is None:
+        parser.error("--cairn or $CAIRN is needed")
+    directory = chosen.dir or scratch("chaos")
+    directory.mkdir(parents=True, exist_ok=True)
+    settings = Settings(
+        chosen.cairn.resolve(),
+        directory.resolve(),
+        chosen.kills,
+        chosen.seed,
+        chosen.store,
+        chosen.concurrency,
+        chosen.workers,
+        dict(one.split("=", 1) for one in chosen.env),
+        tuple(chosen.server_arg),
+        chosen.heal,
+    )
+    report = asyncio.run(torture(settings))
+    show(report, settings)
+    if chosen.dir is None and not report.violations:
+        shutil.rmtree(directory)
+    return int(bool(report.violations) != chosen.expect_violation)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,336 @@
+"""The judge: given the client's log and all histories, which promises were broken?
+
+Pure: no clock, no network. One function per promise, each yields violations; `check` runs them all. Every rule here has
+a fabricated violation in `test_checker.py` that it must find.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.chaos.histories import CLOSES, RUNNING, Run, json_payload, nanoseconds, prefix_hashes
+from tests.chaos.oplog import Op
+from tests.support.rpc import attributes
+
+SECOND = 1_000_000_000
+TIMER_LATE_SECONDS_MAX = 6.0
+"""L-2: five seconds after the server is back, and one for the backlog."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken promise, in words."""
+
+    promise: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.what}"
+
+
+@dataclass
+class World:
+    """All that the checker may look at."""
+
+    ops: Sequence[Op]
+    runs: Mapping[str, Run]
+    outages: Sequence[tuple[float, float]] = ()
+    stuck: Sequence[str] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What Count says per status name, if asked."""
+
+    def acked(self, *kinds: str) -> Iterator[Op]:
+        """Operations of some kinds that the server said yes to."""
+        return (op for op in self.ops if op.ok and op.kind in kinds)
+
+
+def durability(world: World) -> Iterator[Violation]:
+    """I-1: everything acknowledged is in the histories."""
+    for op in world.acked("start", "signal", "cancel", "terminate", "complete"):
+        run_id = op.result.get("run_id") or op.fields.get("run_id", "")
+        run = world.runs.get(run_id)
+        if run is None or not run.events:
+            yield Violation("I-1", f"{op.kind} {op.fields} was acknowledged, run {run_id} is gone")
+        elif not happened(op, run):
+            yield Violation("I-1", f"{op.kind} {op.fields} was acknowledged and is not in the history of {run_id}")
+
+
+def happened(op: Op, run: Run) -> bool:
+    """Whether a run's history shows an operation."""
+    match op.kind:
+        case "start":
+            return run.workflow_id == op.fields["workflow_id"]
+        case "signal":
+            return signal_key(op) in signals(run)
+        case "cancel":
+            return "WorkflowExecutionCancelRequested" in run.names or run.close is not None
+        case "terminate":
+            return run.names[-1] == "WorkflowExecutionTerminated"
+        case _:
+            return any(json_payload(found.result) == op.fields["value"] for _, found in run.named("ActivityTaskCompleted"))
+
+
+def signal_key(op: Op) -> str:
+    """What makes a signal recognizable in a history: its input."""
+    return str(op.fields["number"])
+
+
+def signals(run: Run) -> list[str]:
+    """The inputs of a run's signals in order."""
+    return [json_payload(found.input) for _, found in run.named("WorkflowExecutionSignaled")]
+
+
+def contiguity(world: World) -> Iterator[Violation]:
+    """I-2: ids are 1..n, the first event starts the run."""
+    for run in world.runs.values():
+        if [event.event_id for event in run.events] != list(range(1, len(run.events) + 1)):
+            yield Violation("I-2", f"ids of {run.run_id} are {[event.event_id for event in run.events]}")
+        if run.names and run.names[0] != "WorkflowExecutionStarted":
+            yield Violation("I-2", f"{run.run_id} begins with {run.names[0]}")
+
+
+def append_only(world: World) -> Iterator[Violation]:
+    """I-3: what was once read is a prefix of what is read at the end."""
+    hashes: dict[str, list[str]] = {}
+    for op in world.acked("read"):
+        run_id = op.fields["run_id"]
+        run = world.runs.get(run_id)
+        if run is None:
+            yield Violation("I-3", f"{run_id} was read and is gone")
+            continue
+        if run_id not in hashes:
+            hashes[run_id] = prefix_hashes(run.events)
+        count = op.result["events"]
+        if count >= len(hashes[run_id]):
+            yield Violation("I-3", f"{run_id} had {count} events and has {len(run.events)}")
+        elif hashes[run_id][count] != op.result["hash"]:
+            yield Violation("I-3", f"the first {count} events of {run_id} have changed")
+
+
+def one_close(world: World) -> Iterator[Violation]:
+    """I-4: a closed run has one close event, and it is last; an open run has none."""
+    for run in world.runs.values():
+        closes = [name for name in run.names if name in CLOSES]
+        if len(closes) > 1 or (closes and run.close is None):
+            yield Violation("I-4", f"{run.run_id} closes as {closes} and ends with {run.names[-1]}")
+        elif (run.status == RUNNING) == bool(closes):
+            yield Violation("I-4", f"{run.run_id} has status {run.status} and close events {closes}")
+
+
+ACTIVITY_ENDS = ("ActivityTaskCompleted", "ActivityTaskFailed", "ActivityTaskTimedOut", "ActivityTaskCanceled")
+
+
+def activities(world: World) -> Iterator[Violation]:
+    """I-5: at most one end per activity, in order, with the acknowledged result; attempts rise."""
+    for run in world.runs.values():
+        state: dict[int, str] = {}
+        for event, name in zip(run.events, run.names, strict=True):
+            if name == "ActivityTaskScheduled":
+                state[event.event_id] = "scheduled"
+            elif name == "ActivityTaskStarted":
+                if state.get(attributes(event).scheduled_event_id) != "scheduled":
+                    yield Violation("I-5", f"{run.run_id}: event {event.event_id} starts no scheduled activity")
+                state[attributes(event).scheduled_event_id] = "started"
+            elif name in ACTIVITY_ENDS:
+                was = state.get(attributes(event).scheduled_event_id)
+                if was not in ("scheduled", "started") or (was == "scheduled" and name == "ActivityTaskCompleted"):
+                    yield Violation("I-5", f"{run.run_id}: event {event.event_id} ends an activity that is {was}")
+                state[attributes(event).scheduled_event_id] = "ended"
+    attempts: dict[tuple[str, str], int] = {}
+    beats: dict[tuple[str, str], int] = {}
+    for op in world.ops:
+        key = (op.fields.get("run_id", ""), op.fields.get("activity_id", ""))
+        if op.kind == "task" and op.ok:
+            if op.fields["attempt"] <= attempts.get(key, 0):
+                yield Violation("I-5", f"attempt {op.fields['attempt']} of {key} after attempt {attempts[key]}")
+            attempts[key] = op.fields["attempt"]
+            if op.fields["details"] < beats.get(key, 0):
+                yield Violation("I-1", f"heartbeat {beats[key]} of {key} was acknowledged, the next attempt got {op.fields['details']}")
+        elif op.kind == "heartbeat" and op.ok:
+            beats[key] = op.fields["value"]
+
+
+def timers(world: World) -> Iterator[Violation]:
+    """I-6: never early, at most one end. L-2: not late either."""
+    for run in world.runs.values():
+        started: dict[str, tuple[int, int]] = {}
+        for event, name in zip(run.events, run.names, strict=True):
+            found = attributes(event)
+            if name == "TimerStarted":
+                started[found.timer_id] = (event.event_id, nanoseconds(event) + found.start_to_fire_timeout.ToNanoseconds())
+            elif name in ("TimerFired", "TimerCanceled"):
+                start_id, due = started.pop(found.timer_id, (0, 0))
+                if start_id == 0 or start_id != found.started_event_id:
+                    yield Violation("I-6", f"{run.run_id}: event {event.event_id} ends no running timer")
+                elif name == "TimerFired" and nanoseconds(event) < due:
+                    yield Violation("I-6", f"{run.run_id}: timer {found.timer_id} fired {due - nanoseconds(event)} ns early")
+                elif name == "TimerFired" and lateness(world, due, nanoseconds(event)) > TIMER_LATE_SECONDS_MAX:
+                    yield Violation("L-2", f"{run.run_id}: timer {found.timer_id} fired {lateness(world, due, nanoseconds(event)):.1f} s late")
+
+
+def lateness(world: World, due: int, fired: int) -> float:
+    """Seconds between the moment something was due with a server up, and the moment it happened.
+
+    The server must have had the time: the last outage before the firing starts the clock anew.
+    """
+    since = max([due / SECOND, *(up for _, up in world.outages if up <= fired / SECOND)])
+    return fired / SECOND - since
+
+
+def uniqueness(world: World) -> Iterator[Violation]:
+    """I-7: runs of one id follow each other, they do not overlap."""
+    of_id: dict[str, list[Run]] = defaultdict(list)
+    for run in world.runs.values():
+        if run.events:
+            of_id[run.workflow_id].append(run)
+    for workflow_id, runs in of_id.items():
+        runs.sort(key=lambda run: nanoseconds(run.events[0]))
+        for earlier, later in zip(runs, runs[1:], strict=False):
+            if earlier.close is None or nanoseconds(earlier.close) > nanoseconds(later.events[0]):
+                yield Violation("I-7", f"{workflow_id}: {earlier.run_id} was open when {later.run_id} started")
+
+
+def idempotency(world: World) -> Iterator[Violation]:
+    """I-8: one request, one effect, one run id; and no run that nobody asked for."""
+    run_ids: dict[tuple[str, str], set[str]] = defaultdict(set)
+    requests: dict[str, set[str]] = defaultdict(set)
+    for op in world.ops:
+        if op.kind == "start":
+            if op.outcome != "fail":
+                requests[op.fields["workflow_id"]].add(op.fields["request_id"])
+            if op.ok and op.result.get("started", True):
+                run_ids[op.fields["workflow_id"], op.fields["request_id"]].add(op.result["run_id"])
+    for key, found in run_ids.items():
+        if len(found) > 1:
+            yield Violation("I-8", f"start {key} made {sorted(found)}")
+    firsts: dict[str, int] = defaultdict(int)
+    for run in world.runs.values():
+        if run.names[:1] == ["WorkflowExecutionStarted"] and not attributes(run.events[0]).continued_execution_run_id:
+            firsts[run.workflow_id] += 1
+        heard = signals(run)
+        if len(heard) != len(set(heard)):
+            yield Violation("I-8", f"{run.run_id} has a signal twice: {heard}")
+        if run.names.count("WorkflowExecutionCancelRequested") > 1:
+            yield Violation("I-8", f"{run.run_id} was asked to cancel twice")
+    for op in world.ops:
+        key = (op.fields.get("workflow_id", ""), op.fields.get("request_id", ""))
+        if op.kind == "start" and op.result.get("code") == "ALREADY_EXISTS" and firsts[key[0]] == 1 and acked_before(world, key, op):
+            yield Violation("I-8", f"start {key} was acknowledged and then refused")
+    for workflow_id, count in firsts.items():
+        if workflow_id in requests and count > len(requests[workflow_id]):
+            yield Violation("I-8", f"{workflow_id} has {count} first runs for {len(requests[workflow_id])} requests")
+
+
+def acked_before(world: World, key: tuple[str, str], later: Op) -> bool:
+    """Whether a start request had been acknowledged when it was asked again."""
+    return any(
+        (op.fields["workflow_id"], op.fields["request_id"]) == key and op.result.get("started", True) and op.answered_at is not None and op.answered_at < later.invoked_at
+        for op in world.acked("start")
+    )
+
+
+def order(world: World) -> Iterator[Violation]:
+    """I-12: signals of one client, sent one after the other, are in that order."""
+    for run in world.runs.values():
+        numbers = [int(one) for one in signals(run) if one.lstrip("-").isdigit()]
+        if any(earlier > later for earlier, later in zip(numbers, numbers[1:], strict=False)):
+            yield Violation("I-12", f"{run.run_id} heard {numbers}")
+
+
+def read_your_acks(world: World) -> Iterator[Violation]:
+    """I-13: who was told that something happened sees it, whatever died in between."""
+    acked: dict[str, list[Op]] = defaultdict(list)
+    for op in world.ops:
+        run_id = op.fields.get("run_id") or op.result.get("run_id", "")
+        if op.kind in ("start", "signal", "cancel", "terminate"):
+            if op.ok:
+                acked[run_id].append(op)
+        elif op.kind in ("read", "query"):
+            before = [one for one in acked[run_id] if one.answered_at is not None and one.answered_at < op.invoked_at]
+            if op.outcome == "fail" and op.result.get("code") == "NOT_FOUND" and before:
+                yield Violation("I-13", f"{run_id} was acknowledged and then not found")
+            elif op.ok:
+                yield from unseen(op, run_id, before)
+
+
+def unseen(op: Op, run_id: str, before: list[Op]) -> Iterator[Violation]:
+    """What a read should have shown and did not. While a workflow task runs, events wait in a buffer that no history shows."""
+    if op.result.get("buffering"):
+        return
+    count = sum(1 for number in {signal_key(one) for one in before if one.kind == "signal"} if number)
+    if op.result["signals"] < count:
+        yield Violation("I-13", f"{op.kind} of {run_id} saw {op.result['signals']} signals after {count} were acknowledged")
+    if op.kind == "read":
+        kinds = {one.kind for one in before}
+        if "cancel" in kinds and not (op.result["cancel"] or op.result["closed"]):
+            yield Violation("I-13", f"read of {run_id} saw no cancel request after it was acknowledged")
+        if "terminate" in kinds and not op.result["closed"]:
+            yield Violation("I-13", f"read of {run_id} saw an open run after its termination was acknowledged")
+
+
+def visibility(world: World) -> Iterator[Violation]:
+    """I-14: Describe, List and Count agree with the histories."""
+    totals: dict[str, int] = defaultdict(int)
+    for run in world.runs.values():
+        status = CLOSES.get(run.names[-1], RUNNING) if run.names else 0
+        totals[STATUS_NAMES.get(status, "?")] += 1
+        if run.status != status:
+            yield Violation("I-14", f"{run.run_id}: Describe says status {run.status}, the history {status}")
+        if run.history_length != len(run.events):
+            yield Violation("I-14", f"{run.run_id}: Describe says {run.history_length} events, there are {len(run.events)}")
+        if run.listed_status != status:
+            yield Violation("I-14", f"{run.run_id}: List says status {run.listed_status}, the history {status}")
+    for name, count in world.counts.items():
+        if count != totals.get(name, 0):
+            yield Violation("I-14", f"Count says {count} {name}, the histories {totals.get(name, 0)}")
+
+
+STATUS_NAMES = {1: "Running", 2: "Completed", 3: "Failed", 4: "Canceled", 5: "Terminated", 6: "ContinuedAsNew", 7: "TimedOut"}
+
+
+def chains(world: World) -> Iterator[Violation]:
+    """I-15: a run that names its successor has one, and the successor names it."""
+    for run in world.runs.values():
+        for _, found in run.named(*CLOSES):
+            successor = getattr(found, "new_execution_run_id", "")
+            if successor and successor not in world.runs:
+                yield Violation("I-15", f"{run.run_id} names {successor}, which does not exist")
+        for _, found in run.named("WorkflowExecutionStarted"):
+            before = world.runs.get(found.continued_execution_run_id)
+            if found.continued_execution_run_id and (before is None or getattr(attributes(before.events[-1]), "new_execution_run_id", "") != run.run_id):
+                yield Violation("I-15", f"{run.run_id} continues {found.continued_execution_run_id}, which does not say so")
+
+
+def progress(world: World) -> Iterator[Violation]:
+    """L-5: nothing is stuck."""
+    for what in world.stuck:
+        yield Violation("L-5", what)
+
+
+RULES: tuple[Callable[[World], Iterator[Violation]], ...] = (
+    durability,
+    contiguity,
+    append_only,
+    one_close,
+    activities,
+    timers,
+    uniqueness,
+    idempotency,
+    order,
+    read_your_acks,
+    visibility,
+    chains,
+    progress,
+)
+
+
+def check(world: World) -> list[Violation]:
+    """All violations of all promises."""
+    return [violation for rule in RULES for violation in rule(world)]
+
+
+def rule_of_three(trials: int) -> float:
+    """With no failure in so many trials, the failure rate is below this with 95 % confidence."""
+    return min(1.0, 3.0 / trials) if trials else 1.0

@@ -1,0 +1,299 @@
+"""The raw client under load: drivers that each live through one workflow, and a hand that does external activities.
+
+Everything asked is in the log first. A doubtful answer is asked again with the same request id until it is certain.
+Kills nobody and judges nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution, WorkflowType
+from temporalio.api.query.v1 import WorkflowQuery
+from temporalio.api.workflowservice import v1 as ws
+
+from tests.chaos.histories import CLOSES, durable, prefix_hashes
+from tests.chaos.oplog import DOUBTFUL, OpLog
+from tests.chaos.shapes import EXTERNAL_QUEUE, QUEUE, TASK_TIMEOUT
+from tests.support.rpc import Raw, Refused, event_name
+
+CALL_SECONDS = 10.0
+LONG_POLL_SECONDS = 30.0
+EXTERNAL_HANDS = 8
+SHAPES = ("Pipeline", "Timers", "Collect", "Collect", "Stop", "Wait", "Continued", "External")
+
+
+def number_payload(value: Any) -> Payloads:
+    """One JSON value."""
+    return Payloads(payloads=[Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(value).encode())])
+
+
+@dataclass
+class Load:
+    """Keeps a number of workflows open until told to stop."""
+
+    raw: Raw
+    log: OpLog
+    seed: int
+    concurrency: int = 200
+    stopping: bool = False
+    finished: int = 0
+    open: dict[str, str] = field(default_factory=dict)
+    """Workflow id → what its driver is doing."""
+
+    async def certain(self, kind: str, fields: dict[str, Any], method: str, request: Any) -> Any:
+        """Asks until the answer is certain, logging each attempt; None if the answer is no."""
+        while True:
+            number = await self.log.invoke(kind, **fields)
+            try:
+                answer = await self.raw.call(method, request, CALL_SECONDS, wait=True)
+            except Refused as refusal:
+                if refusal.code in DOUBTFUL or refusal.code == "RESOURCE_EXHAUSTED":
+                    await self.log.answer(number, "doubt" if refusal.code in DOUBTFUL else "fail", code=refusal.code)
+                    continue
+                await self.log.answer(number, "fail", code=refusal.code, message=refusal.message)
+                return None
+            result = {"run_id": answer.run_id, "started": answer.started} if kind == "start" else {}
+            await self.log.answer(number, "ok", **result)
+            return answer
+
+    async def run(self) -> None:
+        """Drives `concurrency` workflows at a time, new ones as old ones end."""
+        numbers = iter(range(1, 1_000_000_000))
+        hands = [asyncio.create_task(self.external(index)) for index in range(EXTERNAL_HANDS)]
+        try:
+            await asyncio.gather(*(self.lane(numbers, lane) for lane in range(self.concurrency)))
+        finally:
+            for hand in hands:
+                hand.cancel()
+            await asyncio.gather(*hands, return_exceptions=True)
+
+    async def lane(self, numbers: Any, lane: int) -> None:
+        """One workflow after the other."""
+        rng = random.Random(f"{self.seed} lane {lane}")
+        while not self.stopping:
+            number = next(numbers)
+            driver = Driver(self, f"{number}-{rng.choice(SHAPES)}", rng)
+            self.open[driver.workflow_id] = "starting"
+            await driver.live()
+            del self.open[driver.workflow_id]
+            self.finished += 1
+
+    async def external(self, index: int) -> None:
+        """A worker for external activities: heartbeats, completes, and sometimes just dies."""
+        rng = random.Random(f"{self.seed} hand {index}")
+        while True:
+            try:
+                task = await self.raw.call("PollActivityTaskQueue", poll_request(), LONG_POLL_SECONDS, wait=True)
+            except Refused:
+                continue
+            if task.task_token:
+                await self.handle(task, rng)
+
+    async def handle(self, task: Any, rng: random.Random) -> None:
+        """One external task. It was given out, so it is logged as an acknowledged start of its attempt."""
+        details = int(task.heartbeat_details.payloads[0].data) if task.heartbeat_details.payloads else 0
+        fields = {"run_id": task.workflow_execution.run_id, "activity_id": task.activity_id, "attempt": task.attempt}
+        await self.log.answer(await self.log.invoke("task", **fields, details=details), "ok")
+        for value in range(details + 1, details + 1 + rng.randrange(3)):
+            beat = ws.RecordActivityTaskHeartbeatRequest(namespace="default", task_token=task.task_token, details=number_payload(value))
+            if await self.once("heartbeat", {**fields, "value": value}, "RecordActivityTaskHeartbeat", beat) is None:
+                return
+        if rng.random() < 0.25:
+            return
+        result = f"{fields['run_id']} {fields['attempt']}"
+        request = ws.RespondActivityTaskCompletedRequest(namespace="default", task_token=task.task_token, result=number_payload(result))
+        await self.once("complete", {**fields, "value": json.dumps(result)}, "RespondActivityTaskCompleted", request)
+
+    async def once(self, kind: str, fields: dict[str, Any], method: str, request: Any) -> Any:
+        """Asks once; None if the answer is anything but yes."""
+        number = await self.log.invoke(kind, **fields)
+        try:
+            answer = await self.raw.call(method, request, CALL_SECONDS)
+        except Refused as refusal:
+            await self.log.answer(number, "doubt" if refusal.code in DOUBTFUL else "fail", code=refusal.code)
+            return None
+        await self.log.answer(number, "ok")
+        return answer
+
+
+def poll_request() -> ws.PollActivityTaskQueueRequest:
+    """A poll for external activities."""
+    request = ws.PollActivityTaskQueueRequest(namespace="default", identity="hand")
+    request.task_queue.name = EXTERNAL_QUEUE
+    return request
+
+
+class Driver:
+    """One workflow from its start to its close."""
+
+    def __init__(self, load: Load, name: str, rng: random.Random) -> None:
+        self.load = load
+        self.rng = rng
+        self.workflow_id = name
+        self.shape = name.split("-")[1]
+        self.run_id = ""
+
+    async def live(self) -> None:
+        """Start, poke, read, wait for the end."""
+        signals = self.rng.randrange(1, 8)
+        if not await self.start(signals):
+            return
+        await self.read()
+        match self.shape:
+            case "Collect":
+                for number in range(1, signals + 1):
+                    await self.signal(number)
+                    if self.rng.random() < 0.2:
+                        await self.read()
+                    if self.rng.random() < 0.2 and number < signals:
+                        await self.query()
+            case "Stop":
+                await self.cancel()
+                await self.read()
+            case "Wait":
+                await self.terminate()
+                await self.read()
+        await self.closed()
+        if self.rng.random() < 0.3:
+            await self.again(signals)
+
+    def say(self, what: str) -> None:
+        """What a stuck driver was doing."""
+        self.load.open[self.workflow_id] = f"{self.workflow_id} ({self.run_id}): {what}"
+
+    def request(self, signals: int) -> ws.StartWorkflowExecutionRequest:
+        """The same start request whenever asked: its id is derived from the workflow's."""
+        match self.shape:
+            case "Pipeline":
+                argument: Any = 3
+            case "Timers":
+                argument = [10, 100, 700, 1500]
+            case "Collect":
+                argument = signals
+            case "Continued":
+                argument = 2
+            case _:
+                argument = None
+        request = self.load.raw.start_request(self.workflow_id, QUEUE, workflow_type=WorkflowType(name=self.shape), workflow_task_timeout=TASK_TIMEOUT)
+        request.workflow_execution_timeout.FromTimedelta(timedelta(minutes=30))
+        if argument is not None:
+            request.input.CopyFrom(number_payload(argument))
+        return request
+
+    async def start(self, signals: int) -> bool:
+        """Starts; sometimes the same request comes twice at once, sometimes a rival with another id."""
+        self.say("start")
+        asked: list[Awaitable[Any]] = [self.certain("start", {"request_id": f"request of {self.workflow_id}"}, "StartWorkflowExecution", self.request(signals))]
+        luck = self.rng.random()
+        if luck < 0.1:
+            asked.append(self.certain("start", {"request_id": f"request of {self.workflow_id}"}, "StartWorkflowExecution", self.request(signals)))
+        elif luck < 0.2:
+            rival = self.request(signals)
+            rival.request_id = "rival"
+            asked.append(self.certain("start", {"request_id": "rival"}, "StartWorkflowExecution", rival))
+        answers = [answer for answer in await asyncio.gather(*asked) if answer is not None]
+        if not answers:
+            return False
+        self.run_id = answers[-1].run_id if luck >= 0.1 else answers[0].run_id
+        return True
+
+    async def again(self, signals: int) -> None:
+        """The same start request after the close: must find the run, not make one. Not for chains, whose current run is another."""
+        if self.shape != "Continued":
+            self.say("repeated start")
+            await self.certain("start", {"request_id": f"request of {self.workflow_id}"}, "StartWorkflowExecution", self.rejecting(signals))
+
+    def rejecting(self, signals: int) -> ws.StartWorkflowExecutionRequest:
+        """The start request, unable to start a second run."""
+        request = self.request(signals)
+        request.workflow_id_reuse_policy = 3  # type: ignore[assignment]
+        return request
+
+    async def certain(self, kind: str, fields: dict[str, Any], method: str, request: Any) -> Any:
+        """Asks until certain, about this workflow."""
+        return await self.load.certain(kind, {"workflow_id": self.workflow_id, "run_id": self.run_id, **fields}, method, request)
+
+    def execution(self) -> WorkflowExecution:
+        """This run."""
+        return WorkflowExecution(workflow_id=self.workflow_id, run_id=self.run_id)
+
+    async def signal(self, number: int) -> None:
+        """The next signal, with a request id of its own."""
+        self.say(f"signal {number}")
+        request = self.load.raw.signal_request(self.workflow_id, "number", workflow_execution=self.execution(), request_id=f"{self.workflow_id} {number}", input=number_payload(number))
+        await self.certain("signal", {"number": number}, "SignalWorkflowExecution", request)
+
+    async def cancel(self) -> None:
+        """A cancel request."""
+        self.say("cancel")
+        request = ws.RequestCancelWorkflowExecutionRequest(namespace="default", workflow_execution=self.execution(), request_id=f"{self.workflow_id} cancel")
+        await self.certain("cancel", {}, "RequestCancelWorkflowExecution", request)
+
+    async def terminate(self) -> None:
+        """A termination; after a doubtful one the run may already be closed."""
+        self.say("terminate")
+        request = ws.TerminateWorkflowExecutionRequest(namespace="default", workflow_execution=self.execution(), reason="chaos")
+        await self.certain("terminate", {}, "TerminateWorkflowExecution", request)
+
+    async def query(self) -> None:
+        """A query: must have seen every signal acknowledged before it."""
+        self.say("query")
+        number = await self.load.log.invoke("query", workflow_id=self.workflow_id, run_id=self.run_id)
+        try:
+            answer = await self.load.raw.call("QueryWorkflow", ws.QueryWorkflowRequest(namespace="default", execution=self.execution(), query=WorkflowQuery(query_type="count")), CALL_SECONDS, wait=True)
+        except Refused as refusal:
+            await self.load.log.answer(number, "doubt" if refusal.code != "NOT_FOUND" else "fail", code=refusal.code)
+            return
+        await self.load.log.answer(number, "ok", signals=int(answer.query_result.payloads[0].data))
+
+    async def read(self) -> bool:
+        """Reads the whole history and logs what it held; says whether the run is closed."""
+        self.say("read")
+        number = await self.load.log.invoke("read", workflow_id=self.workflow_id, run_id=self.run_id)
+        try:
+            shown = await self.load.raw.history(self.workflow_id, self.run_id)
+        except Refused as refusal:
+            await self.load.log.answer(number, "doubt" if refusal.code in DOUBTFUL else "fail", code=refusal.code)
+            return False
+        events = durable(shown)
+        names = [event_name(event) for event in events]
+        closed = bool(names) and names[-1] in CLOSES
+        await self.load.log.answer(
+            number,
+            "ok",
+            events=len(events),
+            hash=prefix_hashes(events)[-1],
+            signals=names.count("WorkflowExecutionSignaled"),
+            cancel="WorkflowExecutionCancelRequested" in names,
+            closed=closed,
+            buffering=event_name(shown[-1]) == "WorkflowTaskStarted",
+        )
+        return closed
+
+    async def closed(self) -> None:
+        """Waits for the close of this run and of every run that continues it."""
+        token, run_id = b"", self.run_id
+        while True:
+            self.say("waiting for the close")
+            request = ws.GetWorkflowExecutionHistoryRequest(
+                namespace="default", execution=WorkflowExecution(workflow_id=self.workflow_id, run_id=run_id), wait_new_event=True, history_event_filter_type=2, next_page_token=token  # type: ignore[arg-type]
+            )
+            try:
+                answer = await self.load.raw.call("GetWorkflowExecutionHistory", request, LONG_POLL_SECONDS, wait=True)
+            except Refused:
+                token = b""
+                continue
+            token = answer.next_page_token
+            if not answer.history.events:
+                continue
+            close = answer.history.events[-1]
+            if not close.HasField("workflow_execution_continued_as_new_event_attributes"):
+                return
+            token, run_id = b"", close.workflow_execution_continued_as_new_event_attributes.new_execution_run_id

@@ -1,0 +1,137 @@
+"""Who dies, when, and how it comes back: seeded choices over a server, workers and, if there is one, a database.
+
+Chooses and acts; whether anything broke is the checker's question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.oplog import OpLog
+from tests.support.postgres import Cluster
+from tests.support.server import Server, die_with_parent
+
+ROOT = Path(__file__).parents[2]
+WORKER_DEATHS = 0.25
+UPTIME_SECONDS = (0.3, 2.5)
+SHORT_UPTIME_SECONDS = (0.0, 0.3)
+SHORT_UPTIMES = 0.25
+
+
+@dataclass
+class Workers:
+    """SDK worker processes."""
+
+    address: str
+    directory: Path
+    count: int
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    spawned: int = 0
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """A new worker."""
+        self.spawned += 1
+        with (self.directory / "workers.log").open("ab") as log:
+            line = [sys.executable, "-m", "tests.chaos.worker", self.address, f"worker-{self.spawned}"]
+            return subprocess.Popen(line, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
+
+    def fill(self) -> None:
+        """As many as there should be."""
+        self.processes = [one for one in self.processes if one.poll() is None]
+        while len(self.processes) < self.count:
+            self.processes.append(self.spawn())
+
+    def kill_one(self, rng: random.Random) -> None:
+        """One dies, another takes its place."""
+        victim = rng.choice(self.processes)
+        victim.kill()
+        victim.wait()
+        self.fill()
+
+    def stop(self) -> None:
+        """All die."""
+        for one in self.processes:
+            one.kill()
+            one.wait()
+        self.processes.clear()
+
+
+@dataclass
+class Nemesis:
+    """Kills on a seeded schedule."""
+
+    server: Server
+    workers: Workers
+    log: OpLog
+    rng: random.Random
+    cluster: Cluster | None = None
+    done: Counter[str] = field(default_factory=Counter)
+    recovery: list[float] = field(default_factory=list)
+
+    async def rage(self, kills: int) -> None:
+        """So many kills, each followed by a restart and some time under load."""
+        for _ in range(kills):
+            low, high = SHORT_UPTIME_SECONDS if self.rng.random() < SHORT_UPTIMES else UPTIME_SECONDS
+            await asyncio.sleep(self.rng.uniform(low, high))  # the moment of death is the experiment, not a synchronization
+            name, act = self.rng.choice(self.actions())
+            if self.rng.random() < WORKER_DEATHS:
+                self.workers.kill_one(self.rng)
+                self.done["worker"] += 1
+            await self.log.note("down", what=name)
+            began = time.monotonic()
+            await act()
+            self.workers.fill()
+            self.recovery.append(time.monotonic() - began)
+            await self.log.note("up", what=name)
+            self.done[name] += 1
+
+    def actions(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Everything that may be done to what is there."""
+        acts: list[tuple[str, Callable[[], Awaitable[None]]]] = [("server", self.server_dies)]
+        if self.cluster is not None:
+            acts = acts * 4 + [
+                ("connections", self.connections_cut),
+                ("database fast", lambda: self.database_restarts("fast")),
+                ("database immediate", lambda: self.database_restarts("immediate")),
+                ("postmaster", self.postmaster_dies),
+            ]
+        return acts
+
+    async def server_dies(self) -> None:
+        """SIGKILL, and the same command again."""
+        self.server.kill()
+        await self.server.start()
+
+    async def server_back(self) -> None:
+        """The server serves again; it may have ended itself, as it must on some faults of its store."""
+        if self.server.process is not None and self.server.process.poll() is not None:
+            self.server.process = None
+            await self.server.start()
+        else:
+            await self.server.serving()
+
+    async def connections_cut(self) -> None:
+        """Every connection of the database ends."""
+        assert self.cluster is not None
+        await asyncio.to_thread(self.cluster.terminate_backends)
+        await self.server_back()
+
+    async def database_restarts(self, mode: str) -> None:
+        """The database stops in some mode and comes back."""
+        assert self.cluster is not None
+        await asyncio.to_thread(self.cluster.restart, mode)
+        await self.server_back()
+
+    async def postmaster_dies(self) -> None:
+        """SIGKILL to the database's first process."""
+        assert self.cluster is not None
+        await asyncio.to_thread(self.cluster.kill_and_restart)
+        await self.server_back()

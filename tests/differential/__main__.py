@@ -1,0 +1,120 @@
+"""`python -m tests.differential`: scenario, equal or different, and where.
+
+With `--reference` both servers play; without it ours is compared with the recordings; `--record` renews these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fnmatch
+import json
+import sys
+import time
+from pathlib import Path
+
+from tests.differential import scenarios as all_scenarios
+from tests.differential.compare import differences, unnoticed
+from tests.differential.run import AT_ONCE, Outcome, play_all, record, recorded
+from tests.differential.scenario import scenarios
+from tests.support import sdk
+from tests.support.server import cairn_binary, reference_binary
+
+SHOWN_MAX = 1
+assert all_scenarios, "importing the package registers the scenarios"
+
+
+def verdict(name: str, ours: Outcome, reference: Outcome, shown: int) -> tuple[bool, list[str]]:
+    """Equal or not, and the lines of the table."""
+    if reference.error:
+        return False, [f"no reference: {reference.error:.200}"]
+    found = list(differences(ours.documents, reference.documents))
+    lines = [str(one) for one in found[:shown]]
+    if len(found) > shown and found:
+        lines.append(f"and {len(found) - shown} more")
+    if ours.error:
+        return False, [f"not played: {ours.error:.200}", *lines]
+    missed = unnoticed(reference.documents, name)
+    if missed:
+        return False, [f"the comparer is blind to: {missed[0]}"]
+    return not found, lines
+
+
+async def both(chosen: argparse.Namespace, names: list[str]) -> tuple[dict[str, Outcome], dict[str, Outcome]]:
+    """The outcomes on fresh servers."""
+    ours = await play_all(chosen.ours.resolve(), names, chosen.at_once)
+    reference = await play_all(chosen.reference.resolve(), names, chosen.at_once) if chosen.reference else recorded(names)
+    return ours, reference
+
+
+async def renew(chosen: argparse.Namespace, names: list[str]) -> int:
+    """Plays the reference and stores the outcomes."""
+    outcomes = await play_all(chosen.reference.resolve(), names, chosen.at_once)
+    record(outcomes)
+    failed = {name: outcome.error for name, outcome in outcomes.items() if outcome.error}
+    for name, error in failed.items():
+        print(f"{name:<48} not recorded: {error}")
+    print(f"{len(outcomes) - len(failed)} recorded, {len(failed)} not")
+    return 1 if failed else 0
+
+
+async def run(chosen: argparse.Namespace, names: list[str]) -> int:
+    """Plays, prints, and says whether all was equal. What differs is played again on fresh servers: a busy machine makes timeouts."""
+    began = time.monotonic()
+    ours, reference = await both(chosen, names)
+    different = [name for name in names if not verdict(name, ours[name], reference[name], 0)[0]]
+    again: list[str] = []
+    if different and chosen.again:
+        second_ours, second_reference = await both(chosen, different)
+        again = [name for name in different if verdict(name, second_ours[name], second_reference[name], 0)[0]]
+    equal = 0
+    for name in names:
+        same, lines = verdict(name, ours[name], reference[name], chosen.show)
+        equal += same or name in again
+        word = "equal" if same else "UNSTEADY" if name in again else "DIFFERENT"
+        if not same or not chosen.brief:
+            print(f"{name:<48} {word:<10} {ours[name].seconds:5.1f} s  {lines[0] if lines else ''}")
+            for line in lines[1:]:
+                print(f"{'':<68} {line}")
+    if chosen.dump:
+        dump(chosen.dump, {"ours": ours, "reference": reference})
+    print(f"{equal} of {len(names)} equal, {len(again)} of them only the second time; {time.monotonic() - began:.0f} s")
+    return 0 if equal == len(names) else 1
+
+
+def dump(directory: Path, sides: dict[str, dict[str, Outcome]]) -> None:
+    """Writes what was compared."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for side, outcomes in sides.items():
+        for name, outcome in outcomes.items():
+            (directory / f"{name.replace('/', '.')}.{side}.json").write_text(json.dumps(outcome.documents, indent=1, ensure_ascii=False))
+
+
+def main() -> int:
+    """Exit code 0 if everything was equal."""
+    parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
+    parser.add_argument("--ours", type=Path, default=cairn_binary(), help="our binary (default: $CAIRN)")
+    parser.add_argument("--reference", type=Path, help="reference binary; without it, the recordings")
+    parser.add_argument("--record", action="store_true", help="play the reference only and store the outcomes")
+    parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="scenario names, with * as in file names; may repeat")
+    parser.add_argument("--list", action="store_true", help="print the names")
+    parser.add_argument("--brief", action="store_true", help="print only what differs")
+    parser.add_argument("--show", type=int, default=SHOWN_MAX, help="differences shown per scenario")
+    parser.add_argument("--dump", type=Path, help="write both scrubbed outcomes here, for a diff by eye")
+    parser.add_argument("--again", action=argparse.BooleanOptionalAction, default=True, help="play what differs a second time")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE)
+    chosen = parser.parse_args()
+    names = [name for name in sorted(scenarios) if not chosen.only or any(fnmatch.fnmatch(name, f"*{pattern}*") for pattern in chosen.only)]
+    if chosen.list:
+        print("\n".join(names))
+        return 0
+    if chosen.record:
+        chosen.reference = chosen.reference or reference_binary()
+    if not names or (chosen.record and not chosen.reference) or (not chosen.record and not chosen.ours):
+        parser.error("nothing to do: --ours (or $CAIRN), or --record with a reference; and at least one scenario")
+    sdk.quiet()
+    return asyncio.run(renew(chosen, names) if chosen.record else run(chosen, names))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Runs scenarios on one server, all at once within reason, and stores or loads what they kept.
+
+A scenario that raises or takes too long is an outcome too: it is compared as a failure to play.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.differential.scenario import Json, Stage, scenarios
+from tests.support import sdk
+from tests.support.rpc import Raw, command
+from tests.support.server import Server, scratch
+
+SCENARIO_SECONDS_MAX = 75.0
+AT_ONCE = 12
+RECORDED = Path(__file__).parent / "recorded"
+
+
+@dataclass
+class Outcome:
+    """What one scenario kept, or why it could not be played."""
+
+    documents: dict[str, Json] = field(default_factory=dict)
+    error: str = ""
+    seconds: float = 0.0
+
+
+async def play(name: str, client: sdk.Client, raw: Raw) -> Outcome:
+    """One scenario on one server."""
+    stage = Stage(name, client, raw)
+    began = time.monotonic()
+    error = ""
+    try:
+        await asyncio.wait_for(scenarios[name](stage), SCENARIO_SECONDS_MAX)
+    except Exception as raised:
+        frames = [frame for frame in traceback.extract_tb(raised.__traceback__) if "scenarios" in frame.filename]
+        where = f" (line {frames[-1].lineno})" if frames else ""
+        error = f"{type(raised).__name__}: {raised}{where}"
+    return Outcome(stage.documents, error, time.monotonic() - began)
+
+
+async def play_all(binary: Path, names: list[str], at_once: int = AT_ONCE) -> dict[str, Outcome]:
+    """The named scenarios on a fresh server in memory."""
+    directory = scratch("differential")
+    server = Server(binary, directory)
+    await server.start()
+    gate = asyncio.Semaphore(at_once)
+    raw = Raw(server.address)
+    try:
+        client = await sdk.connect(server.address)
+        await asyncio.gather(*(warm_up(raw, number) for number in range(at_once)))
+
+        async def one(name: str) -> tuple[str, Outcome]:
+            async with gate:
+                return name, await play(name, client, raw)
+
+        return dict(await asyncio.gather(*map(one, names)))
+    finally:
+        await raw.close()
+        await server.stop()
+        shutil.rmtree(directory)
+
+
+async def warm_up(raw: Raw, number: int) -> None:
+    """One run by hand: a server that has just started may lose the first polls, which is not what is compared."""
+    await raw.start(f"warm-up-{number}")
+    task = await raw.poll_workflow(f"warm-up-{number}", seconds=60)
+    await raw.complete(task, command("complete_workflow_execution"))
+
+
+def recording(name: str) -> Path:
+    """Where a scenario's outcome on the reference is kept."""
+    return RECORDED / f"{name.replace('/', '.')}.json"
+
+
+def record(outcomes: dict[str, Outcome]) -> None:
+    """Stores outcomes of the reference."""
+    RECORDED.mkdir(exist_ok=True)
+    for name, outcome in outcomes.items():
+        if not outcome.error:
+            recording(name).write_text(json.dumps(outcome.documents, indent=1, ensure_ascii=False) + "\n")
+
+
+def recorded(names: list[str]) -> dict[str, Outcome]:
+    """Loads outcomes of the reference."""
+    loaded = {}
+    for name in names:
+        file = recording(name)
+        loaded[name] = Outcome(json.loads(file.read_text())) if file.exists() else Outcome(error="never recorded")
+    return loaded

@@ -1,0 +1,126 @@
+"""What a scenario is, and the stage it plays on.
+
+A scenario is an async function that drives one server and keeps what it saw; the names of its workflows and queues
+derive from its own name, so that all scenarios can run at once. Comparing is somebody else's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from google.protobuf.message import Message
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowHandle
+
+from tests.differential.scrub import Json, Scrubber
+from tests.support import sdk
+from tests.support.rpc import Raw, Refused, event_name
+from tests.support.wait import until
+
+Play = Callable[["Stage"], Awaitable[None]]
+scenarios: dict[str, Play] = {}
+
+
+def scenario(play: Play) -> Play:
+    """Registers a scenario under its module's and its own name."""
+    return named(f"{play.__module__.rsplit('.', 1)[-1]}/{play.__name__}")(play)
+
+
+def named(name: str) -> Callable[[Play], Play]:
+    """Registers a scenario under a name: for families made in a loop."""
+
+    def register(play: Play) -> Play:
+        if name in scenarios:
+            raise ValueError(f"two scenarios are called {name}")
+        scenarios[name] = play
+        return play
+
+    return register
+
+
+class Stage:
+    """One scenario on one server: clients, names, and the documents it keeps."""
+
+    def __init__(self, name: str, client: Client, raw: Raw) -> None:
+        self.name = name
+        self.id = name.replace("/", "-")
+        self.client = client
+        self.raw = raw
+        self.scrubber = Scrubber()
+        self.documents: dict[str, Json] = {}
+
+    @property
+    def queue(self) -> str:
+        """The scenario's task queue, named as its workflow."""
+        return self.id
+
+    def worker(self, workflows: Sequence[type] = (), activities: Sequence[Callable[..., Any]] = (), **options: Any) -> AbstractAsyncContextManager[Any]:
+        """An SDK worker on the scenario's queue."""
+        return sdk.worker(self.client, self.queue, workflows, activities, **options)
+
+    async def start(self, run: Any, *args: Any, suffix: str = "", **options: Any) -> WorkflowHandle[Any, Any]:
+        """Starts a workflow with the scenario's id and queue."""
+        return await self.client.start_workflow(run, args=args, id=self.id + suffix, task_queue=self.queue, **options)
+
+    def keep(self, label: str, value: Message | Json) -> None:
+        """Keeps a message or a JSON value for the comparison."""
+        if label in self.documents:
+            raise ValueError(f"{self.name} keeps {label} twice")
+        self.documents[label] = self.scrubber.message(value) if isinstance(value, Message) else self.scrubber.value(value, "")
+
+    async def keep_call(self, label: str, call: Awaitable[Any]) -> Any:
+        """Keeps how a raw call ended, answer or refusal; gives back the answer, if any."""
+        try:
+            answer = await call
+        except Refused as refusal:
+            self.keep(label, {"code": refusal.code, "message": refusal.message, "details": [self.detail(one) for one in refusal.details]})
+            return None
+        self.keep(label, {"code": "OK", "answer": self.scrubber.message(answer)})
+        return answer
+
+    def detail(self, message: Message) -> Json:
+        """An error detail with its type."""
+        return {"type": message.DESCRIPTOR.full_name, "value": self.scrubber.message(message)}
+
+    async def keep_error(self, label: str, work: Awaitable[Any]) -> None:
+        """Keeps how an SDK call ended: the chain of exception types and messages, or the result."""
+        try:
+            self.keep(label, {"result": await work})
+        except Exception as error:
+            chain: list[Json] = []
+            link: BaseException | None = error
+            while link is not None:
+                chain.append({"type": type(link).__name__, "text": str(link)})
+                link = link.__cause__
+            self.keep(label, chain)
+
+    async def keep_history(self, label: str = "history", workflow_id: str = "", run_id: str = "") -> list[HistoryEvent]:
+        """Keeps the whole history of a run: the scenario's current one by default."""
+        events = await self.raw.history(workflow_id or self.id, run_id)
+        self.keep(label, {"events": [self.scrubber.message(event) for event in events]})
+        return events
+
+    async def keep_describe(self, label: str = "describe", workflow_id: str = "", run_id: str = "") -> None:
+        """Keeps what Describe says of a run."""
+        self.keep(label, await self.raw.describe(workflow_id or self.id, run_id))
+
+    async def until_events(self, *names: str, workflow_id: str = "", run_id: str = "", seconds: float = 30.0) -> list[HistoryEvent]:
+        """Waits until the history holds these events, each as often as it is named."""
+
+        async def look() -> list[HistoryEvent] | None:
+            events = await self.raw.history(workflow_id or self.id, run_id)
+            seen = [event_name(event) for event in events]
+            return events if all(seen.count(name) >= names.count(name) for name in names) else None
+
+        return await until(look, f"{self.name}: {', '.join(names)}", seconds)
+
+    async def until_pending(self, what: Callable[[Any], Any], text: str, workflow_id: str = "") -> Any:
+        """Waits until Describe satisfies a condition."""
+
+        async def look() -> Any:
+            described = await self.raw.describe(workflow_id or self.id)
+            return described if what(described) else None
+
+        return await until(look, f"{self.name}: {text}")
