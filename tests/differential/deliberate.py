@@ -33,8 +33,10 @@ DELIBERATE = (
         "A fault in a request is named with INVALID_ARGUMENT or NOT_FOUND where the reference answers \"something went wrong, please retry\", "
         "UNKNOWN, or ignores it: page tokens that are not ours, `UNION` in a query, a namespace id that is no UUID.",
         (
-            "bad_input/ListWorkflowExecutions: next_page_token garbage.*",
-            "bad_input/ListWorkflowExecutions: next_page_token json.*",
+            "bad_input/List*WorkflowExecutions: next_page_token garbage.*",
+            "bad_input/List*WorkflowExecutions: next_page_token json.*",
+            "bad_input/ScanWorkflowExecutions: next_page_token garbage.*",
+            "bad_input/ScanWorkflowExecutions: next_page_token json.*",
             "visibility/refused: garbage token.*",
             "visibility/refused: *UNION SELECT 1.*",
             "namespaces/refused: describe bad id.*",
@@ -52,8 +54,13 @@ DELIBERATE = (
         ),
     ),
     Deliberate(
-        "A task queue has no limit of tasks per second of its own: 100,000 is shown where the reference limits to 4,000.",
-        ("bad_input/DescribeTaskQueue: *.effective_rate_limit.requests_per_second",),
+        "A task queue has one owner and is not cut into partitions: one is listed where the reference lists four, and 100,000 tasks per second are shown, "
+        "which is no limit, where its four let 1,000 each pass.",
+        (
+            "bad_input/DescribeTaskQueue: *.effective_rate_limit.requests_per_second",
+            "bad_input/ListTaskQueuePartitions: *.answer.activity_task_queue_partitions*",
+            "bad_input/ListTaskQueuePartitions: *.answer.workflow_task_queue_partitions*",
+        ),
     ),
     Deliberate(
         "Capabilities and limits are claimed only where they are built, because clients change their behaviour by them.",

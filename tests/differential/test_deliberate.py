@@ -16,7 +16,7 @@ def test_every_reason_is_documented_in_the_same_words_and_nothing_else_is() -> N
 def test_a_difference_elsewhere_is_not_meant() -> None:
     assert reason_for("bad_input/ListWorkflowExecutions", "next_page_token garbage.code")
     assert reason_for("bad_input/ListWorkflowExecutions", "page_size negative.code") is None
-    assert reason_for("bad_input/ListOpenWorkflowExecutions", "next_page_token garbage.code") is None
+    assert reason_for("bad_input/GetWorkflowExecutionHistory", "next_page_token garbage.code") is None
 
 
 def test_what_is_not_built_is_told_from_the_table() -> None:
