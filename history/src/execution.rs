@@ -347,11 +347,11 @@ fn owed_workflow_task(state: &State, volatile: &Volatile) -> Option<Offer> {
     })
 }
 
-/// The priority of a task; unset is the middle.
+/// The priority of a task, 1 to 5; unset is the middle.
 fn priority(priority: Option<&Priority>) -> u8 {
     match priority.map_or(0, |it| it.priority_key) {
-        key @ 1..=5 => u8::try_from(key).unwrap_or(3),
-        _ => 3,
+        key if key <= 0 => 3,
+        key => u8::try_from(key).unwrap_or(5).min(5),
     }
 }
 
@@ -359,14 +359,11 @@ fn check_priority(priority: &Priority) -> Result<(), String> {
     if priority.priority_key < 0 {
         return Err("priority key can't be negative".to_owned());
     }
-    if priority.priority_key > 5 {
-        return Err("priority key can't be larger than 5".to_owned());
-    }
     if priority.fairness_key.len() > 64 {
         return Err("fairness key length exceeds limit".to_owned());
     }
     if priority.fairness_weight < 0.0 {
-        return Err("fairness weight can't be negative".to_owned());
+        return Err("must be greater than zero".to_owned());
     }
     Ok(())
 }

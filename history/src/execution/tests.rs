@@ -16,7 +16,10 @@ use world::World;
 #[track_caller]
 fn check(script: &str, expected: &str) {
     let printed = World::play(script);
-    let lines: Vec<_> = expected.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<_> = expected
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let margin = lines
         .iter()
         .map(|line| line.len() - line.trim_start().len())

@@ -30,7 +30,7 @@ fn an_activity_completes() {
 fn a_failing_activity_is_tried_again() {
     check(
         "start; poll; complete: activity a retry=3; begin a; failed a; begin a; advance 1s; begin a; failed a; advance 2s; begin a; failed a; done a",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -45,7 +45,7 @@ fn a_failing_activity_is_tried_again() {
             6 ActivityTaskStarted 5 attempt 3
               7 ActivityTaskFailed 5 6 MaximumAttemptsReached
               8 WorkflowTaskScheduled on q
-            ! NoSuchActivity("invalid activityID or activity already timed out or invoking workflow is completed")",
+            ! NoSuchActivity("invalid activityID or activity already timed out or invoking workflow is completed")"#,
     );
 }
 
@@ -124,7 +124,7 @@ fn an_activity_whose_time_is_over() {
 fn an_attempt_times_out_and_is_tried_again() {
     check(
         "start; poll; complete: activity a stc=5s retry=2; begin a; advance 5s; done a; advance 1s; begin a; advance 5s",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -137,7 +137,7 @@ fn an_attempt_times_out_and_is_tried_again() {
             > activity a attempt 2 reads 5..6
             6 ActivityTaskStarted 5 attempt 2
               7 ActivityTaskTimedOut 5 6 StartToClose MaximumAttemptsReached
-              8 WorkflowTaskScheduled on q",
+              8 WorkflowTaskScheduled on q"#,
     );
 }
 
@@ -274,7 +274,7 @@ fn cancel_and_close_in_one_task() {
 fn a_worker_hears_of_a_cancel_at_its_heartbeat() {
     check(
         "start; poll; complete: activity a; begin a; canceled a; signal s; poll; complete: cancel-activity a; describe; beat a; canceled a",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -294,7 +294,7 @@ fn a_worker_hears_of_a_cancel_at_its_heartbeat() {
             > cancel requested
             11 ActivityTaskStarted 5 attempt 1
               12 ActivityTaskCanceled 5 11 asked by 10
-              13 WorkflowTaskScheduled on q",
+              13 WorkflowTaskScheduled on q"#,
     );
 }
 
@@ -327,19 +327,19 @@ fn a_canceled_activity_that_fails_is_not_tried_again() {
 fn cancel_of_what_is_not_there() {
     check(
         "start; poll; complete: cancel-activity 77; poll; complete: finish",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 BadRequestCancelActivityAttributes
-            ! BadCommands("BadRequestCancelActivityAttributes: ScheduledEventID: 77")
+            ! BadCommands("BadRequestCancelActivityAttributes: invalid history builder state for action: add-activitytask-cancel-requested-event, ScheduledEventID: 77")
             > task started 6 attempt 2 previous 0 reads 1..5 +5 +6
             5 WorkflowTaskScheduled attempt 2 on q
               6 WorkflowTaskStarted 5
               7 WorkflowTaskCompleted 5 6
-              8 WorkflowExecutionCompleted",
+              8 WorkflowExecutionCompleted"#,
     );
 }
 
@@ -381,7 +381,7 @@ fn an_activity_closes_during_a_task() {
 fn a_late_answer_finds_nothing() {
     check(
         "start; poll; complete: activity a; begin a; done a; done a; beat a; terminate; done a",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -396,7 +396,7 @@ fn a_late_answer_finds_nothing() {
             ! NoSuchActivity("invalid activityID or activity already timed out or invoking workflow is completed")
             ! NoSuchActivity("invalid activityID or activity already timed out or invoking workflow is completed")
             9 WorkflowExecutionTerminated enough
-            ! completed",
+            ! completed"#,
     );
 }
 
@@ -404,7 +404,7 @@ fn a_late_answer_finds_nothing() {
 fn by_id() {
     check(
         "start; poll; complete: activity a; done id:a; done id:a; done id:zz",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -415,8 +415,8 @@ fn by_id() {
             6 ActivityTaskStarted 5 attempt 1
               7 ActivityTaskCompleted 5 6
               8 WorkflowTaskScheduled on q
-            ! NoSuchActivity("invalid activityID or activity already timed out or invoking workflow is completed")
-            ! NoSuchActivity("invalid activityID or activity already timed out or invoking workflow is completed")",
+            ! NoSuchActivity("cannot find pending activity with ActivityID a, check workflow execution history for more details")
+            ! NoSuchActivity("cannot find pending activity with ActivityID zz, check workflow execution history for more details")"#,
     );
 }
 
@@ -444,19 +444,19 @@ fn an_eager_activity_comes_with_the_answer() {
 fn two_activities_of_one_id() {
     check(
         "start; poll; complete: activity a, activity a; poll; complete: finish",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 ScheduleActivityDuplicateId
-            ! BadCommands("ScheduleActivityDuplicateId: ActivityID=a")
+            ! BadCommands("ScheduleActivityDuplicateId: invalid history builder state for action: add-activitytask-scheduled-event, ActivityID: a")
             > task started 6 attempt 2 previous 0 reads 1..5 +5 +6
             5 WorkflowTaskScheduled attempt 2 on q
               6 WorkflowTaskStarted 5
               7 WorkflowTaskCompleted 5 6
-              8 WorkflowExecutionCompleted",
+              8 WorkflowExecutionCompleted"#,
     );
 }
 
@@ -464,14 +464,14 @@ fn two_activities_of_one_id() {
 fn an_activity_without_timeouts() {
     check(
         "start; poll; complete: activity a no-stc",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 BadScheduleActivityAttributes
-            ! BadCommands("BadScheduleActivityAttributes: a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity. ActivityId=a ActivityType=act")",
+            ! BadCommands("BadScheduleActivityAttributes: a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity. ActivityId=a ActivityType=act")"#,
     );
 }
 
@@ -479,14 +479,14 @@ fn an_activity_without_timeouts() {
 fn a_negative_timeout() {
     check(
         "start; poll; complete: activity a stc=-1s",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 BadScheduleActivityAttributes
-            ! BadCommands("BadScheduleActivityAttributes: invalid StartToCloseTimeout: negative duration. ActivityId=a ActivityType=act")",
+            ! BadCommands("BadScheduleActivityAttributes: invalid StartToCloseTimeout: negative duration")"#,
     );
 }
 
@@ -505,5 +505,34 @@ fn an_attempt_is_taken_once() {
             > activity a attempt 1 reads 5..6
             > activity a attempt 1 reads 5..6
             ! TaskTaken",
+    );
+}
+
+#[test]
+fn cancel_of_what_has_closed_unseen() {
+    check(
+        "start; poll; complete: activity a; begin a; signal s; poll; done a; complete: cancel-activity 5; poll; complete: finish",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskCompleted 2 3
+              5 ActivityTaskScheduled a
+            > activity a attempt 1 reads 5..6
+            6 WorkflowExecutionSignaled s
+              7 WorkflowTaskScheduled on q
+            8 WorkflowTaskStarted 7
+            > task started 8 attempt 1 previous 3 reads 1..9
+            9 WorkflowTaskCompleted 7 8
+              10 ActivityTaskCancelRequested 5
+              11 ActivityTaskStarted 5 attempt 1
+              12 ActivityTaskCompleted 5 11
+              13 WorkflowTaskScheduled on q
+            14 WorkflowTaskStarted 13
+            > task started 14 attempt 1 previous 8 reads 1..15
+            15 WorkflowTaskCompleted 13 14
+              16 WorkflowExecutionCompleted",
     );
 }

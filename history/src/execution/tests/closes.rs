@@ -118,7 +118,7 @@ fn continue_as_new_later() {
 fn continue_as_new_over_unseen_events() {
     check(
         "start; poll; signal s; complete: again; poll; complete: again",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -134,7 +134,7 @@ fn continue_as_new_over_unseen_events() {
               9 WorkflowExecutionContinuedAsNew
             -- run 2
             1 WorkflowExecutionStarted
-              2 WorkflowTaskScheduled on q",
+              2 WorkflowTaskScheduled on q"#,
     );
 }
 
@@ -142,7 +142,7 @@ fn continue_as_new_over_unseen_events() {
 fn nothing_happens_after_a_close() {
     check(
         "start; poll; complete: activity a, timer t 5s; begin a; signal s; poll; complete: finish; advance 60s; done a; complete: finish; owed",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -159,8 +159,8 @@ fn nothing_happens_after_a_close() {
             10 WorkflowTaskCompleted 8 9
               11 WorkflowExecutionCompleted
             ! completed
-            ! completed
-            owed: nothing",
+            ! NoSuchTask("Workflow task not found.")
+            owed: nothing"#,
     );
 }
 

@@ -22,7 +22,7 @@ fn an_idle_run_is_asked_directly() {
 fn a_query_goes_with_the_task() {
     check(
         "start; query q; query r; poll; complete",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -30,7 +30,7 @@ fn a_query_goes_with_the_task() {
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4 with 1 queries
             4 WorkflowTaskCompleted 2 3
-            > query 2 answered",
+            > query 2 answered"#,
     );
 }
 
@@ -93,7 +93,7 @@ fn a_query_survives_a_failed_task() {
 fn a_failing_task_answers_no_query() {
     check(
         "start; poll; fail; poll; fail; query q",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -101,7 +101,7 @@ fn a_failing_task_answers_no_query() {
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 WorkflowWorkerUnhandledFailure
             > task started 6 attempt 2 previous 0 reads 1..5 +5 +6
-            ! NotReady("Unable to query workflow due to Workflow Task in failed state.")",
+            ! NotReady("Unable to query workflow due to Workflow Task in failed state.")"#,
     );
 }
 
@@ -127,13 +127,13 @@ fn a_closed_run_is_asked_directly() {
 fn a_run_that_closed_before_it_worked() {
     check(
         "start; query q; terminate; query q",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowExecutionTerminated enough
-            ! NotReady("workflow closed before any workflow task completed")
-            ! NotReady("workflow closed before any workflow task completed")",
+            ! NotReady("Workflow execution closed before WorkflowTaskStarted event")
+            ! NotReady("Workflow execution closed before WorkflowTaskStarted event")"#,
     );
 }
 

@@ -105,7 +105,7 @@ fn a_cancel_request() {
 fn a_closing_run_takes_nothing_new() {
     check(
         "start; poll; signal a; complete: finish; poll; signal b; complete: finish",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -119,7 +119,7 @@ fn a_closing_run_takes_nothing_new() {
             > task started 7 attempt 1 previous 0 reads 1..8
             ! Busy("workflow operation can not be applied because workflow is closing")
             8 WorkflowTaskCompleted 6 7
-              9 WorkflowExecutionCompleted",
+              9 WorkflowExecutionCompleted"#,
     );
 }
 
@@ -127,7 +127,7 @@ fn a_closing_run_takes_nothing_new() {
 fn nobody_to_signal() {
     check(
         "signal s",
-        r"
-            ! NoSuchWorkflow("workflow not found for ID: w")",
+        r#"
+            ! NoSuchWorkflow("workflow not found for ID: w")"#,
     );
 }

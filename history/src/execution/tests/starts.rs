@@ -92,9 +92,9 @@ fn reuse_of_a_closed_id() {
 fn policies_that_contradict_each_other() {
     check(
         "start reuse=4 conflict=1; start reuse=3 conflict=3",
-        r"
+        r#"
             ! Invalid("Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together with a WorkflowIDConflictPolicy")
-            ! Invalid("Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be used together with WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING")",
+            ! Invalid("Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be used together with WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING")"#,
     );
 }
 
@@ -166,8 +166,8 @@ fn an_eager_start_brings_its_first_task() {
 fn cron_is_not_built() {
     check(
         "start cron=@daily",
-        r"
-            ! NotBuilt("cron_schedule is not built yet")",
+        r#"
+            ! NotBuilt("cron_schedule is not built yet")"#,
     );
 }
 

@@ -304,8 +304,8 @@ fn a_forced_task_comes_with_the_answer() {
 #[test]
 fn heartbeats_end_after_half_an_hour() {
     check(
-        "start task=120s; poll; complete force new; advance 100s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; advance 119s; complete force new; owed",
-        r"
+        "limit heartbeat=20s; start; poll; complete force new; advance 9s; complete sticky force new; advance 9s; complete sticky force new; advance 9s; complete sticky force new; owed",
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -316,68 +316,17 @@ fn heartbeats_end_after_half_an_hour() {
               6 WorkflowTaskStarted 5
             > task started 6 attempt 1 previous 3 reads 1..7
             7 WorkflowTaskCompleted 5 6
-              8 WorkflowTaskScheduled on q
+              8 WorkflowTaskScheduled on sticky-q
               9 WorkflowTaskStarted 8
-            > task started 9 attempt 1 previous 6 reads 1..10
+            > task started 9 attempt 1 previous 6 reads 7..10
             10 WorkflowTaskCompleted 8 9
-              11 WorkflowTaskScheduled on q
+              11 WorkflowTaskScheduled on sticky-q
               12 WorkflowTaskStarted 11
-            > task started 12 attempt 1 previous 9 reads 1..13
-            13 WorkflowTaskCompleted 11 12
+            > task started 12 attempt 1 previous 9 reads 10..13
+            13 WorkflowTaskTimedOut 11 12 StartToClose
               14 WorkflowTaskScheduled on q
-              15 WorkflowTaskStarted 14
-            > task started 15 attempt 1 previous 12 reads 1..16
-            16 WorkflowTaskCompleted 14 15
-              17 WorkflowTaskScheduled on q
-              18 WorkflowTaskStarted 17
-            > task started 18 attempt 1 previous 15 reads 1..19
-            19 WorkflowTaskCompleted 17 18
-              20 WorkflowTaskScheduled on q
-              21 WorkflowTaskStarted 20
-            > task started 21 attempt 1 previous 18 reads 1..22
-            22 WorkflowTaskCompleted 20 21
-              23 WorkflowTaskScheduled on q
-              24 WorkflowTaskStarted 23
-            > task started 24 attempt 1 previous 21 reads 1..25
-            25 WorkflowTaskCompleted 23 24
-              26 WorkflowTaskScheduled on q
-              27 WorkflowTaskStarted 26
-            > task started 27 attempt 1 previous 24 reads 1..28
-            28 WorkflowTaskCompleted 26 27
-              29 WorkflowTaskScheduled on q
-              30 WorkflowTaskStarted 29
-            > task started 30 attempt 1 previous 27 reads 1..31
-            31 WorkflowTaskCompleted 29 30
-              32 WorkflowTaskScheduled on q
-              33 WorkflowTaskStarted 32
-            > task started 33 attempt 1 previous 30 reads 1..34
-            34 WorkflowTaskCompleted 32 33
-              35 WorkflowTaskScheduled on q
-              36 WorkflowTaskStarted 35
-            > task started 36 attempt 1 previous 33 reads 1..37
-            37 WorkflowTaskCompleted 35 36
-              38 WorkflowTaskScheduled on q
-              39 WorkflowTaskStarted 38
-            > task started 39 attempt 1 previous 36 reads 1..40
-            40 WorkflowTaskCompleted 38 39
-              41 WorkflowTaskScheduled on q
-              42 WorkflowTaskStarted 41
-            > task started 42 attempt 1 previous 39 reads 1..43
-            43 WorkflowTaskCompleted 41 42
-              44 WorkflowTaskScheduled on q
-              45 WorkflowTaskStarted 44
-            > task started 45 attempt 1 previous 42 reads 1..46
-            46 WorkflowTaskCompleted 44 45
-              47 WorkflowTaskScheduled on q
-              48 WorkflowTaskStarted 47
-            > task started 48 attempt 1 previous 45 reads 1..49
-            49 WorkflowTaskCompleted 47 48
-              50 WorkflowTaskScheduled on q
-              51 WorkflowTaskStarted 50
-            > task started 51 attempt 1 previous 48 reads 1..52
-            52 WorkflowTaskTimedOut 50 51 StartToClose
             ! NoSuchTask("workflow task heartbeat timeout")
-            owed: Workflow 53 attempt 2 on q",
+            owed: Workflow 14 attempt 1 on q"#,
     );
 }
 
@@ -385,7 +334,7 @@ fn heartbeats_end_after_half_an_hour() {
 fn a_close_over_unseen_events_is_unhandled() {
     check(
         "start; poll; signal a; complete: finish; signal b; poll; signal c; complete: finish; poll; complete: finish",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -402,7 +351,7 @@ fn a_close_over_unseen_events_is_unhandled() {
             9 WorkflowTaskCompleted 6 8
               10 WorkflowExecutionCompleted
             ! no workflow task is owed
-            ! completed",
+            ! NoSuchTask("Workflow task not found.")"#,
     );
 }
 
@@ -410,7 +359,7 @@ fn a_close_over_unseen_events_is_unhandled() {
 fn an_unhandled_close_of_a_transient_task() {
     check(
         "start; poll; fail; poll; signal a; complete: finish; poll; signal b; complete: finish",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -425,7 +374,7 @@ fn an_unhandled_close_of_a_transient_task() {
             > task started 7 attempt 1 previous 0 reads 1..8
             ! Busy("workflow operation can not be applied because workflow is closing")
             8 WorkflowTaskCompleted 6 7
-              9 WorkflowExecutionCompleted",
+              9 WorkflowExecutionCompleted"#,
     );
 }
 
@@ -433,21 +382,21 @@ fn an_unhandled_close_of_a_transient_task() {
 fn bad_commands_fail_the_task() {
     check(
         "start; poll; complete: marker m, missing; poll; complete: missing; advance 10s; poll; complete: finish",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 BadStartTimerAttributes
-            ! BadCommands("BadStartTimerAttributes: StartTimerCommandAttributes is not set on command.")
+            ! BadCommands("BadStartTimerAttributes: StartTimerCommandAttributes is not set on StartTimerCommand.")
             > task started 6 attempt 2 previous 0 reads 1..5 +5 +6
-            ! BadCommands("BadStartTimerAttributes: StartTimerCommandAttributes is not set on command.")
+            ! BadCommands("BadStartTimerAttributes: StartTimerCommandAttributes is not set on StartTimerCommand.")
             > task started 6 attempt 3 previous 0 reads 1..5 +5 +6
             5 WorkflowTaskScheduled attempt 3 on q
               6 WorkflowTaskStarted 5
               7 WorkflowTaskCompleted 5 6
-              8 WorkflowExecutionCompleted",
+              8 WorkflowExecutionCompleted"#,
     );
 }
 
@@ -455,14 +404,14 @@ fn bad_commands_fail_the_task() {
 fn a_feature_that_is_not_built_is_named() {
     check(
         "start; poll; complete: child",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 FeatureDisabled
-            ! BadCommands("FeatureDisabled: the command StartChildWorkflowExecution is not built yet")",
+            ! BadCommands("FeatureDisabled: the command StartChildWorkflowExecution is not built yet")"#,
     );
 }
 
@@ -470,7 +419,7 @@ fn a_feature_that_is_not_built_is_named() {
 fn a_close_must_be_last() {
     check(
         "start; poll; complete: finish, timer t 1s; complete: finish",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -478,7 +427,7 @@ fn a_close_must_be_last() {
             > task started 3 attempt 1 previous 0 reads 1..4
             ! Invalid("invalid command sequence: [CompleteWorkflowExecution, StartTimer], command CompleteWorkflowExecution must be the last command.")
             4 WorkflowTaskCompleted 2 3
-              5 WorkflowExecutionCompleted",
+              5 WorkflowExecutionCompleted"#,
     );
 }
 
@@ -486,7 +435,7 @@ fn a_close_must_be_last() {
 fn a_task_is_taken_once() {
     check(
         "start; poll request=a; complete: timer t 1s; complete: finish; advance 1s; poll request=b; poll request=b",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -499,14 +448,14 @@ fn a_task_is_taken_once() {
               7 WorkflowTaskScheduled on q
             8 WorkflowTaskStarted 7
             > task started 8 attempt 1 previous 3 reads 1..9
-            ! no workflow task is owed",
+            ! no workflow task is owed"#,
     );
 }
 
 #[test]
 fn too_many_buffered_events_fail_the_task() {
     check(
-        "start; poll; signal s0; signal s1; signal s2; signal s3; signal s4; signal s5; signal s6; signal s7; signal s8; signal s9; signal s10; signal s11; signal s12; signal s13; signal s14; signal s15; signal s16; signal s17; signal s18; signal s19; signal s20; signal s21; signal s22; signal s23; signal s24; signal s25; signal s26; signal s27; signal s28; signal s29; signal s30; signal s31; signal s32; signal s33; signal s34; signal s35; signal s36; signal s37; signal s38; signal s39; signal s40; signal s41; signal s42; signal s43; signal s44; signal s45; signal s46; signal s47; signal s48; signal s49; signal s50; signal s51; signal s52; signal s53; signal s54; signal s55; signal s56; signal s57; signal s58; signal s59; signal s60; signal s61; signal s62; signal s63; signal s64; signal s65; signal s66; signal s67; signal s68; signal s69; signal s70; signal s71; signal s72; signal s73; signal s74; signal s75; signal s76; signal s77; signal s78; signal s79; signal s80; signal s81; signal s82; signal s83; signal s84; signal s85; signal s86; signal s87; signal s88; signal s89; signal s90; signal s91; signal s92; signal s93; signal s94; signal s95; signal s96; signal s97; signal s98; signal s99; signal s100; owed",
+        "limit buffered=2; start; poll; signal a; signal b; signal c; owed; poll; complete: finish",
         r"
             -- run 1
             1 WorkflowExecutionStarted
@@ -514,108 +463,15 @@ fn too_many_buffered_events_fail_the_task() {
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 ForceCloseCommand
-              5 WorkflowExecutionSignaled s0
-              6 WorkflowExecutionSignaled s1
-              7 WorkflowExecutionSignaled s2
-              8 WorkflowExecutionSignaled s3
-              9 WorkflowExecutionSignaled s4
-              10 WorkflowExecutionSignaled s5
-              11 WorkflowExecutionSignaled s6
-              12 WorkflowExecutionSignaled s7
-              13 WorkflowExecutionSignaled s8
-              14 WorkflowExecutionSignaled s9
-              15 WorkflowExecutionSignaled s10
-              16 WorkflowExecutionSignaled s11
-              17 WorkflowExecutionSignaled s12
-              18 WorkflowExecutionSignaled s13
-              19 WorkflowExecutionSignaled s14
-              20 WorkflowExecutionSignaled s15
-              21 WorkflowExecutionSignaled s16
-              22 WorkflowExecutionSignaled s17
-              23 WorkflowExecutionSignaled s18
-              24 WorkflowExecutionSignaled s19
-              25 WorkflowExecutionSignaled s20
-              26 WorkflowExecutionSignaled s21
-              27 WorkflowExecutionSignaled s22
-              28 WorkflowExecutionSignaled s23
-              29 WorkflowExecutionSignaled s24
-              30 WorkflowExecutionSignaled s25
-              31 WorkflowExecutionSignaled s26
-              32 WorkflowExecutionSignaled s27
-              33 WorkflowExecutionSignaled s28
-              34 WorkflowExecutionSignaled s29
-              35 WorkflowExecutionSignaled s30
-              36 WorkflowExecutionSignaled s31
-              37 WorkflowExecutionSignaled s32
-              38 WorkflowExecutionSignaled s33
-              39 WorkflowExecutionSignaled s34
-              40 WorkflowExecutionSignaled s35
-              41 WorkflowExecutionSignaled s36
-              42 WorkflowExecutionSignaled s37
-              43 WorkflowExecutionSignaled s38
-              44 WorkflowExecutionSignaled s39
-              45 WorkflowExecutionSignaled s40
-              46 WorkflowExecutionSignaled s41
-              47 WorkflowExecutionSignaled s42
-              48 WorkflowExecutionSignaled s43
-              49 WorkflowExecutionSignaled s44
-              50 WorkflowExecutionSignaled s45
-              51 WorkflowExecutionSignaled s46
-              52 WorkflowExecutionSignaled s47
-              53 WorkflowExecutionSignaled s48
-              54 WorkflowExecutionSignaled s49
-              55 WorkflowExecutionSignaled s50
-              56 WorkflowExecutionSignaled s51
-              57 WorkflowExecutionSignaled s52
-              58 WorkflowExecutionSignaled s53
-              59 WorkflowExecutionSignaled s54
-              60 WorkflowExecutionSignaled s55
-              61 WorkflowExecutionSignaled s56
-              62 WorkflowExecutionSignaled s57
-              63 WorkflowExecutionSignaled s58
-              64 WorkflowExecutionSignaled s59
-              65 WorkflowExecutionSignaled s60
-              66 WorkflowExecutionSignaled s61
-              67 WorkflowExecutionSignaled s62
-              68 WorkflowExecutionSignaled s63
-              69 WorkflowExecutionSignaled s64
-              70 WorkflowExecutionSignaled s65
-              71 WorkflowExecutionSignaled s66
-              72 WorkflowExecutionSignaled s67
-              73 WorkflowExecutionSignaled s68
-              74 WorkflowExecutionSignaled s69
-              75 WorkflowExecutionSignaled s70
-              76 WorkflowExecutionSignaled s71
-              77 WorkflowExecutionSignaled s72
-              78 WorkflowExecutionSignaled s73
-              79 WorkflowExecutionSignaled s74
-              80 WorkflowExecutionSignaled s75
-              81 WorkflowExecutionSignaled s76
-              82 WorkflowExecutionSignaled s77
-              83 WorkflowExecutionSignaled s78
-              84 WorkflowExecutionSignaled s79
-              85 WorkflowExecutionSignaled s80
-              86 WorkflowExecutionSignaled s81
-              87 WorkflowExecutionSignaled s82
-              88 WorkflowExecutionSignaled s83
-              89 WorkflowExecutionSignaled s84
-              90 WorkflowExecutionSignaled s85
-              91 WorkflowExecutionSignaled s86
-              92 WorkflowExecutionSignaled s87
-              93 WorkflowExecutionSignaled s88
-              94 WorkflowExecutionSignaled s89
-              95 WorkflowExecutionSignaled s90
-              96 WorkflowExecutionSignaled s91
-              97 WorkflowExecutionSignaled s92
-              98 WorkflowExecutionSignaled s93
-              99 WorkflowExecutionSignaled s94
-              100 WorkflowExecutionSignaled s95
-              101 WorkflowExecutionSignaled s96
-              102 WorkflowExecutionSignaled s97
-              103 WorkflowExecutionSignaled s98
-              104 WorkflowExecutionSignaled s99
-              105 WorkflowExecutionSignaled s100
-            owed: Workflow 106 attempt 2 on q",
+              5 WorkflowExecutionSignaled a
+              6 WorkflowExecutionSignaled b
+              7 WorkflowExecutionSignaled c
+              8 WorkflowTaskScheduled on q
+            owed: Workflow 8 attempt 1 on q
+            9 WorkflowTaskStarted 8
+            > task started 9 attempt 1 previous 0 reads 1..10
+            10 WorkflowTaskCompleted 8 9
+              11 WorkflowExecutionCompleted",
     );
 }
 
@@ -650,5 +506,37 @@ fn grpc_message_too_large_ends_the_run() {
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 ForceCloseCommand
               5 WorkflowExecutionTerminated GrpcMessageTooLarge",
+    );
+}
+
+#[test]
+fn a_history_that_is_too_long_ends() {
+    check(
+        "limit events=6; start; poll; complete: timer t 1s; signal a; signal b",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskCompleted 2 3
+              5 TimerStarted t
+            6 WorkflowExecutionSignaled a
+              7 WorkflowTaskScheduled on q
+            8 WorkflowExecutionSignaled b
+              9 WorkflowExecutionTerminated Workflow history count exceeds limit.",
+    );
+}
+
+#[test]
+fn a_cancel_request_does_not_wait_for_a_start_delay() {
+    check(
+        "start delay=60s; signal s; cancel",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted backoff 60s
+            2 WorkflowExecutionSignaled s
+            3 WorkflowExecutionCancelRequested
+              4 WorkflowTaskScheduled on q",
     );
 }

@@ -28,7 +28,7 @@ fn a_timer_fires() {
 fn timers_fire_in_the_order_of_their_time() {
     check(
         "start; poll; complete: timer a 3s, timer b 2s, timer c 2s; poll; advance 1s; signal s; poll; advance 2s; complete: finish; poll; complete: finish",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -52,7 +52,7 @@ fn timers_fire_in_the_order_of_their_time() {
             16 WorkflowTaskStarted 15
             > task started 16 attempt 1 previous 3 reads 1..17
             17 WorkflowTaskCompleted 15 16
-              18 WorkflowExecutionCompleted",
+              18 WorkflowExecutionCompleted"#,
     );
 }
 
@@ -120,19 +120,19 @@ fn a_timer_of_no_time_fires_at_once() {
 fn bad_timers() {
     check(
         "start; poll; complete: timer t 1s, timer t 1s; poll; complete: finish",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 StartTimerDuplicateId
-            ! BadCommands("StartTimerDuplicateId: TimerID=t")
+            ! BadCommands("StartTimerDuplicateId: invalid history builder state for action: add-timer-started-event, TimerID: t")
             > task started 6 attempt 2 previous 0 reads 1..5 +5 +6
             5 WorkflowTaskScheduled attempt 2 on q
               6 WorkflowTaskStarted 5
               7 WorkflowTaskCompleted 5 6
-              8 WorkflowExecutionCompleted",
+              8 WorkflowExecutionCompleted"#,
     );
 }
 
@@ -140,14 +140,14 @@ fn bad_timers() {
 fn a_timer_that_is_not_there() {
     check(
         "start; poll; complete: cancel-timer x",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 BadCancelTimerAttributes
-            ! BadCommands("BadCancelTimerAttributes: TimerID=x")",
+            ! BadCommands("BadCancelTimerAttributes: invalid history builder state for action: add-timer-canceled-event, TimerID: x")"#,
     );
 }
 
@@ -155,13 +155,13 @@ fn a_timer_that_is_not_there() {
 fn a_timer_in_negative_time() {
     check(
         "start; poll; complete: timer x -1s",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskFailed 2 3 BadStartTimerAttributes
-            ! BadCommands("BadStartTimerAttributes: Invalid StartToFireTimeout on StartTimerCommand: negative duration. TimerId=x")",
+            ! BadCommands("BadStartTimerAttributes: An invalid StartToFireTimeout is set on StartTimerCommand: negative duration. TimerId=x")"#,
     );
 }

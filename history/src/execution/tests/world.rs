@@ -163,6 +163,7 @@ impl World {
             "describe" => self.ask(&Question::Describe),
             "no-sticky-worker" => self.ask(&Question::StickyWorkerUnavailable),
             "reset-sticky" => self.ask(&Question::ResetSticky),
+            "limit" => self.limit(&words),
             "owed" => self.owed(),
             "advance" => self.advance(duration(word)),
             "reload" => {
@@ -171,6 +172,18 @@ impl World {
                 }
             }
             _ => panic!("no such line: {line}"),
+        }
+    }
+
+    fn limit(&mut self, words: &[&str]) {
+        if let Some(events) = option(words, "buffered") {
+            self.limits.buffered_events_max = events.parse().unwrap();
+        }
+        if let Some(events) = option(words, "events") {
+            self.limits.history_events_max = events.parse().unwrap();
+        }
+        if let Some(time) = option(words, "heartbeat") {
+            self.limits.workflow_task_heartbeat_timeout = duration(time);
         }
     }
 
@@ -224,7 +237,9 @@ impl World {
             attempt: offer.task.attempt,
             request_id: option(words, "request").unwrap_or("poll").to_owned(),
             identity: "worker".to_owned(),
-            queue: option(words, "queue").unwrap_or(&offer.queue.name).to_owned(),
+            queue: option(words, "queue")
+                .unwrap_or(&offer.queue.name)
+                .to_owned(),
             sticky: offer.queue.sticky_of.is_some() && !words.contains(&"normal"),
         };
         self.ask_run(run, &Question::StartWorkflowTask(task));
@@ -326,10 +341,14 @@ impl World {
     fn activity(&self, id: &str) -> ActivityToken {
         match id.strip_prefix("id:") {
             Some(id) => ActivityToken::Id(id.to_owned()),
-            None => self.tokens.get(id).cloned().unwrap_or(ActivityToken::Attempt {
-                scheduled_event_id: 999,
-                attempt: 1,
-            }),
+            None => self
+                .tokens
+                .get(id)
+                .cloned()
+                .unwrap_or(ActivityToken::Attempt {
+                    scheduled_event_id: 999,
+                    attempt: 1,
+                }),
         }
     }
 
@@ -341,7 +360,7 @@ impl World {
             "activity" => Attributes::ScheduleActivity(Box::new(ScheduleActivity {
                 activity_id: word.to_owned(),
                 activity_type: "act".to_owned(),
-                task_queue: String::new(),
+                task_queue: "q".to_owned(),
                 header: None,
                 input: Some(payloads("in")),
                 schedule_to_close: time("s2c"),
@@ -395,6 +414,7 @@ impl World {
                 header: None,
                 memo: None,
                 search_attributes: None,
+                inherit_build_id: false,
             })),
             "marker" => Attributes::RecordMarker {
                 name: word.to_owned(),
@@ -427,10 +447,17 @@ impl World {
             let _ = writeln!(
                 text,
                 "owed: {:?} {} attempt {} on {}",
-                offer.task.work, offer.task.scheduled_event_id, offer.task.attempt, offer.queue.name
+                offer.task.work,
+                offer.task.scheduled_event_id,
+                offer.task.attempt,
+                offer.queue.name
             );
         }
-        self.out += if text.is_empty() { "owed: nothing\n" } else { &text };
+        self.out += if text.is_empty() {
+            "owed: nothing\n"
+        } else {
+            &text
+        };
     }
 
     /// Time passes; whoever must be woken is.
@@ -566,7 +593,11 @@ impl World {
         }
         if let Some(heartbeat) = step.heartbeat {
             let bytes = heartbeat.details.len();
-            let _ = writeln!(self.out, "> register {} {bytes}", heartbeat.scheduled_event_id);
+            let _ = writeln!(
+                self.out,
+                "> register {} {bytes}",
+                heartbeat.scheduled_event_id
+            );
         }
         for (ticket, answered) in step.answers {
             match answered.result {
@@ -618,7 +649,9 @@ impl World {
             });
             assert_eq!(folded, loaded.state);
             let ids: Vec<_> = loaded.events.iter().map(|it| it.event_id).collect();
-            let expected: Vec<_> = (1..=ids.len()).map(|it| i64::try_from(it).unwrap()).collect();
+            let expected: Vec<_> = (1..=ids.len())
+                .map(|it| i64::try_from(it).unwrap())
+                .collect();
             assert_eq!(ids, expected, "event ids are contiguous");
             let closes = loaded
                 .events
@@ -636,8 +669,15 @@ impl World {
         assert!(open <= 1, "an id has one open run");
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: Answer, reads: Option<(RunId, std::ops::Range<i64>)>) {
-        let reads = reads.map_or(String::new(), |(_, it)| format!(" reads {}..{}", it.start, it.end));
+    fn answer(
+        &mut self,
+        ticket: Ticket,
+        answer: Answer,
+        reads: Option<(RunId, std::ops::Range<i64>)>,
+    ) {
+        let reads = reads.map_or(String::new(), |(_, it)| {
+            format!(" reads {}..{}", it.start, it.end)
+        });
         let text = match answer {
             Answer::WorkflowTaskStarted(task) => self.hold(&task, &reads),
             Answer::WorkflowTaskCompleted(completed) => {
@@ -657,7 +697,10 @@ impl World {
                 } else {
                     ""
                 };
-                format!("activity {} attempt {}{details}{reads}", task.activity_id, task.attempt)
+                format!(
+                    "activity {} attempt {}{details}{reads}",
+                    task.activity_id, task.attempt
+                )
             }
             Answer::Started(started) => {
                 if let Some(task) = &started.eager_task {
@@ -677,7 +720,11 @@ impl World {
             Answer::AskWorker(direct) => format!(
                 "query {} asks a worker{} up to {}",
                 ticket.0,
-                if direct.sticky.is_some() { " (sticky)" } else { "" },
+                if direct.sticky.is_some() {
+                    " (sticky)"
+                } else {
+                    ""
+                },
                 direct.last_event_id
             ),
             Answer::Queried(queried) => match *queried {
@@ -691,7 +738,13 @@ impl World {
                     let _ = write!(text, " task {:?} attempt {}", task.state(), task.attempt);
                 }
                 for it in described.pending_activities {
-                    let _ = write!(text, " {} {:?} attempt {}", it.activity_id, it.state(), it.attempt);
+                    let _ = write!(
+                        text,
+                        " {} {:?} attempt {}",
+                        it.activity_id,
+                        it.state(),
+                        it.attempt
+                    );
                 }
                 text
             }
@@ -782,18 +835,20 @@ fn payloads(text: &str) -> Payloads {
 fn failure(words: &[&str]) -> Failure {
     Failure {
         message: "boom".to_owned(),
-        failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
-            r#type: "Boom".to_owned(),
-            non_retryable: words.contains(&"final"),
-            next_retry_delay: option(words, "next").map(|it| {
-                let it = signed(it);
-                cairn_proto::prost_types::Duration {
-                    seconds: it.seconds,
-                    nanos: it.nanos,
-                }
-            }),
-            ..Default::default()
-        })),
+        failure_info: Some(FailureInfo::ApplicationFailureInfo(
+            ApplicationFailureInfo {
+                r#type: "Boom".to_owned(),
+                non_retryable: words.contains(&"final"),
+                next_retry_delay: option(words, "next").map(|it| {
+                    let it = signed(it);
+                    cairn_proto::prost_types::Duration {
+                        seconds: it.seconds,
+                        nanos: it.nanos,
+                    }
+                }),
+                ..Default::default()
+            },
+        )),
         ..Default::default()
     }
 }
@@ -840,7 +895,12 @@ fn printed(event: &HistoryEvent) -> String {
             format!(" {} {}", it.scheduled_event_id, it.started_event_id)
         }
         Event::WorkflowTaskFailedEventAttributes(it) => {
-            format!(" {} {} {:?}", it.scheduled_event_id, it.started_event_id, it.cause())
+            format!(
+                " {} {} {:?}",
+                it.scheduled_event_id,
+                it.started_event_id,
+                it.cause()
+            )
         }
         Event::WorkflowTaskTimedOutEventAttributes(it) => format!(
             " {} {} {:?}",
@@ -888,11 +948,19 @@ fn printed(event: &HistoryEvent) -> String {
         }
         Event::WorkflowExecutionSignaledEventAttributes(it) => format!(" {}", it.signal_name),
         Event::WorkflowExecutionFailedEventAttributes(it) => {
-            let next = if it.new_execution_run_id.is_empty() { "" } else { " another follows" };
+            let next = if it.new_execution_run_id.is_empty() {
+                ""
+            } else {
+                " another follows"
+            };
             format!(" {:?}{next}", it.retry_state())
         }
         Event::WorkflowExecutionTimedOutEventAttributes(it) => {
-            let next = if it.new_execution_run_id.is_empty() { "" } else { " another follows" };
+            let next = if it.new_execution_run_id.is_empty() {
+                ""
+            } else {
+                " another follows"
+            };
             format!(" {:?}{next}", it.retry_state())
         }
         Event::WorkflowExecutionTerminatedEventAttributes(it) => format!(" {}", it.reason),
