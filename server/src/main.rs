@@ -3,6 +3,11 @@
 //! Here is only the way from an argument list to an exit code. What a command does is in the module of its name; what a
 //! workflow is, is not known in this crate.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "the doc comments of flags are their help text, without backticks"
+)]
+
 use std::process::ExitCode;
 
 use clap::Parser;

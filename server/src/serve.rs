@@ -102,12 +102,11 @@ impl Serving {
             let _ = self.stop.send(true);
             (&mut self.calls).await
         };
-        match tokio::time::timeout(self.patience, calls).await {
-            Ok(ended) => ended??,
-            Err(_) => {
-                warn!("calls in flight were cut off");
-                self.calls.abort();
-            }
+        if let Ok(ended) = tokio::time::timeout(self.patience, calls).await {
+            ended??;
+        } else {
+            warn!("calls in flight were cut off");
+            self.calls.abort();
         }
         self.engine
             .close()

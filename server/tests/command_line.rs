@@ -1,5 +1,7 @@
 //! The command line as a person meets it: help, versions, configuration, and mistakes that are explained.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,5 +1,7 @@
 //! The server as a client meets it: health, reflection, limits, metrics, and an orderly end.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 

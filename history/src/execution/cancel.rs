@@ -5,8 +5,7 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use super::transition::{Draft, Extra};
 use super::{
-    Answer, Outcome, RequestCancel, Run, answer_now, answer_step, no_such_workflow, refuse,
-    workflow_task,
+    Answer, Outcome, Refusal, RequestCancel, Run, answer_now, answer_step, refuse, workflow_task,
 };
 use crate::kind::{Context, Stop};
 
@@ -19,7 +18,9 @@ pub(crate) fn request(
         .first_run
         .is_some_and(|first| first != run.state.origin.first_run)
     {
-        return refuse(no_such_workflow(context));
+        return refuse(Refusal::NoSuchWorkflow(
+            "workflow execution not found".to_owned(),
+        ));
     }
     if !run.state.is_open() || run.state.cancel_requested {
         return answer_now(context.ticket, Answer::AlreadyDone);

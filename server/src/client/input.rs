@@ -9,6 +9,7 @@ use cairn_proto::temporal::api::common::v1::{Header, Payload, Payloads};
 
 /// Flags for arguments of a workflow, signal or query.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "the flags are named so")]
 pub(crate) struct Input {
     /// An argument, as JSON. Can be given again.
     #[arg(

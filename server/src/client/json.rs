@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use cairn_proto::temporal::api::common::v1::{Payload, Payloads};
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The public messages.
 fn pool() -> &'static DescriptorPool {
@@ -33,7 +33,7 @@ pub(crate) fn short<M: Message + Name>(message: &M) -> anyhow::Result<Value> {
 
 /// A payload as JSON: shorthand if it is plain JSON, and as it is otherwise.
 pub(crate) fn payload(payload: &Payload) -> Value {
-    short(payload).unwrap_or_else(|_| json!(null))
+    short(payload).unwrap_or(Value::Null)
 }
 
 /// Payloads as one value: nothing, the only one, or a list.
@@ -65,8 +65,7 @@ fn shorten(value: &mut Value, descriptor: &MessageDescriptor) {
         "temporal.api.common.v1.Payloads" => {
             let mut list = value
                 .get_mut("payloads")
-                .map(Value::take)
-                .unwrap_or_else(|| json!([]));
+                .map_or_else(|| Value::Array(Vec::new()), Value::take);
             for payload in list.as_array_mut().into_iter().flatten() {
                 if let Some(shorthand) = shorthand(payload) {
                     *payload = shorthand;
@@ -132,6 +131,8 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use cairn_proto::temporal::api::common::v1::{Memo, WorkflowExecution};
     use cairn_proto::temporal::api::workflow::v1::WorkflowExecutionInfo;
+
+    use serde_json::json;
 
     use super::*;
 

@@ -21,7 +21,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Look after namespaces.
-    Namespace(Noun<namespace::Command>),
+    Namespace(Box<Noun<namespace::Command>>),
     /// Look at the service.
     Cluster(Noun<cluster::Command>),
 }

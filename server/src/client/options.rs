@@ -14,6 +14,10 @@ use super::time;
 
 /// Flags of every command that speaks to a server.
 #[derive(Clone, Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the official command line"
+)]
 #[command(next_help_heading = "Connection and output")]
 pub(crate) struct Options {
     /// The server's gRPC address [env: TEMPORAL_ADDRESS] [default: localhost:7233].

@@ -131,9 +131,8 @@ fn aligned(fields: &[(&str, Option<String>)]) -> String {
             .filter_map(|(name, value)| Some((name, value.as_ref()?)))
     };
     let width = there().map(|(name, _)| name.len()).max().unwrap_or(0);
-    there()
-        .map(|(name, value)| format!("  {name:width$}  {value}\n"))
-        .collect()
+    let lines = there().map(|(name, value)| format!("  {name:width$}  {value}\n"));
+    lines.collect::<Vec<_>>().concat()
 }
 
 fn tabled(columns: &[(&str, Side)], rows: &[Vec<String>], head: bool) -> String {
@@ -153,7 +152,8 @@ fn tabled(columns: &[(&str, Side)], rows: &[Vec<String>], head: bool) -> String 
         .iter()
         .zip(&widths)
         .map(|((name, _), width)| format!("  {name:^width$}"))
-        .collect::<String>();
+        .collect::<Vec<_>>()
+        .concat();
     let lines = rows.iter().map(|row| {
         row.iter()
             .zip(columns)
@@ -162,7 +162,8 @@ fn tabled(columns: &[(&str, Side)], rows: &[Vec<String>], head: bool) -> String 
                 Side::Left => format!("  {cell:width$}"),
                 Side::Right => format!("  {cell:>width$}"),
             })
-            .collect::<String>()
+            .collect::<Vec<_>>()
+            .concat()
     });
     head.then_some(headings)
         .into_iter()

@@ -64,7 +64,7 @@ impl Layers {
         // Read as Config first: that names line and column of what is wrong.
         toml::from_str::<Config>(text)?;
         let table: Table = toml::from_str(text)?;
-        self.lay(Vec::new(), table, &Source::File(path.to_owned()));
+        self.lay(&[], table, &Source::File(path.to_owned()));
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl Layers {
         for (name, value) in variables {
             if let Some(rest) = name.strip_prefix(PREFIX) {
                 let path: Vec<_> = rest.split("__").map(str::to_lowercase).collect();
-                self.set(&path, &value, Source::Environment(name.clone()))
+                self.set(&path, &value, &Source::Environment(name.clone()))
                     .with_context(|| format!("in the environment variable {name}"))?;
             }
         }
@@ -92,7 +92,7 @@ impl Layers {
     ) -> anyhow::Result<()> {
         let Some(value) = value else { return Ok(()) };
         let path: Vec<_> = path.split('.').map(str::to_owned).collect();
-        self.set(&path, &value.to_string(), Source::Flag(name.to_owned()))
+        self.set(&path, &value.to_string(), &Source::Flag(name.to_owned()))
             .with_context(|| format!("in the flag {name}"))
     }
 
@@ -119,7 +119,7 @@ impl Layers {
     }
 
     /// A text is what TOML makes of it if that fits, and otherwise just a text.
-    fn set(&mut self, path: &[String], text: &str, source: Source) -> anyhow::Result<()> {
+    fn set(&mut self, path: &[String], text: &str, source: &Source) -> anyhow::Result<()> {
         let read = toml::from_str::<Table>(&format!("value = {text}"))
             .ok()
             .and_then(|mut table| table.remove("value"));
@@ -153,12 +153,12 @@ impl Layers {
         self.config().map(|_| ())
     }
 
-    fn lay(&mut self, folder: Vec<String>, table: Table, source: &Source) {
+    fn lay(&mut self, folder: &[String], table: Table, source: &Source) {
         for (key, value) in table {
-            let mut path = folder.clone();
+            let mut path = folder.to_vec();
             path.push(key);
             match value {
-                Value::Table(inner) => self.lay(path, inner, source),
+                Value::Table(inner) => self.lay(&path, inner, source),
                 value => {
                     // The table was read as Config, so it fits.
                     let _ = self.put(&path, value, source.clone());

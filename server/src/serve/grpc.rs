@@ -42,7 +42,7 @@ pub(super) fn serve(
         .max_concurrent_streams(config.streams_max)
         .max_connection_age(Duration::from_secs(config.connection_age_seconds))
         .max_connection_age_grace(Duration::from_secs(config.connection_grace_seconds))
-        .layer(observe::Layer)
+        .layer(observe::Layer::default())
         .layer(oversize::Layer {
             bytes_max: config.message_bytes_max,
         })

@@ -1,35 +1,68 @@
 //! Counts and times every call, and catches what panics: one wrong call must not end a connection or the server.
 //!
+//! Labels come from the wire, so only so many are kept apart: a client cannot fill the memory with names.
 //! A panic is answered INTERNAL. Errors that come only after a body (none of our calls stream) are not counted.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures::FutureExt;
 use http::{Request, Response};
-use metrics::{Label, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
+use parking_lot::RwLock;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+/// Pairs of operation and namespace that are kept apart: some hundred namespaces, each with all that it uses.
+const METERS_MAX: usize = 10_000;
+/// The label of what is not kept apart.
+const OTHER: &str = "_other_";
+/// The label of a call that does not say its namespace.
+const UNKNOWN: &str = "_unknown_";
+
 /// Puts [`Service`] around the routes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layer;
+#[derive(Clone, Default)]
+pub(super) struct Layer {
+    meters: Arc<RwLock<Meters>>,
+}
 
 /// Watches the calls that go through it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Service<S> {
     inner: S,
+    meters: Arc<RwLock<Meters>>,
+}
+
+/// Meters by operation and namespace.
+#[derive(Default)]
+struct Meters {
+    known: HashMap<String, HashMap<String, Arc<Meter>>>,
+    count: usize,
+}
+
+/// What is counted of one operation in one namespace; looked up once per call, not once per number.
+struct Meter {
+    labels: Vec<Label>,
+    requests: Counter,
+    errors: Counter,
+    pending: Gauge,
+    latency: Histogram,
 }
 
 impl<S> tower::Layer<S> for Layer {
     type Service = Service<S>;
 
     fn layer(&self, inner: S) -> Service<S> {
-        Service { inner }
+        Service {
+            inner,
+            meters: Arc::clone(&self.meters),
+        }
     }
 }
 
@@ -47,7 +80,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let call = Call::begin(&request);
+        let call = Call::begin(meter(&self.meters, &request));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = match AssertUnwindSafe(answer).catch_unwind().await {
@@ -60,29 +93,75 @@ where
     }
 }
 
-/// A call in flight; counted as pending until it is dropped, also when the client went away.
-struct Call {
-    labels: Vec<Label>,
-    begun: Instant,
+/// The meter of a request.
+fn meter(meters: &RwLock<Meters>, request: &Request<Body>) -> Arc<Meter> {
+    let path = request.uri().path();
+    let operation = path.rsplit('/').next().unwrap_or_default();
+    let namespace = request
+        .headers()
+        .get("temporal-namespace")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or(UNKNOWN);
+    if let Some(meter) = meters.read().get(operation, namespace) {
+        return meter;
+    }
+    let mut meters = meters.write();
+    if meters.count < METERS_MAX {
+        meters.add(operation, namespace)
+    } else {
+        meters.add(OTHER, OTHER)
+    }
 }
 
-impl Call {
-    fn begin(request: &Request<Body>) -> Self {
-        let operation = request.uri().path().rsplit('/').next().unwrap_or_default();
-        let namespace = request
-            .headers()
-            .get("temporal-namespace")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("_unknown_");
+impl Meters {
+    fn get(&self, operation: &str, namespace: &str) -> Option<Arc<Meter>> {
+        self.known.get(operation)?.get(namespace).cloned()
+    }
+
+    fn add(&mut self, operation: &str, namespace: &str) -> Arc<Meter> {
+        // Between looking and locking, somebody else may have added it.
+        if let Some(meter) = self.get(operation, namespace) {
+            return meter;
+        }
+        let meter = Arc::new(Meter::new(operation, namespace));
+        self.count += 1;
+        self.known
+            .entry(operation.to_owned())
+            .or_default()
+            .insert(namespace.to_owned(), Arc::clone(&meter));
+        meter
+    }
+}
+
+impl Meter {
+    fn new(operation: &str, namespace: &str) -> Self {
         let labels = vec![
             Label::new("operation", operation.to_owned()),
             Label::new("namespace", namespace.to_owned()),
             Label::new("service_name", "frontend"),
         ];
-        counter!("service_requests", labels.clone()).increment(1);
-        gauge!("service_pending_requests", labels.clone()).increment(1);
         Self {
+            requests: counter!("service_requests", labels.clone()),
+            errors: counter!("service_errors", labels.clone()),
+            pending: gauge!("service_pending_requests", labels.clone()),
+            latency: histogram!("service_latency", labels.clone()),
             labels,
+        }
+    }
+}
+
+/// A call in flight; counted as pending until it is dropped, also when the client went away.
+struct Call {
+    meter: Arc<Meter>,
+    begun: Instant,
+}
+
+impl Call {
+    fn begin(meter: Arc<Meter>) -> Self {
+        meter.requests.increment(1);
+        meter.pending.increment(1);
+        Self {
+            meter,
             begun: Instant::now(),
         }
     }
@@ -93,29 +172,29 @@ impl Call {
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_default();
-        counter!("service_panics", self.labels.clone()).increment(1);
-        tracing::error!(
-            panic = said,
-            operation = self.labels[0].value(),
-            "a call panicked"
-        );
+        let operation = self.meter.labels[0].value();
+        counter!("service_panics", self.meter.labels.clone()).increment(1);
+        tracing::error!(panic = said, operation, "a call panicked");
         Status::internal("internal error").into_http()
     }
 
     fn answered(&self, response: &Response<Body>) {
-        histogram!("service_latency", self.labels.clone()).record(self.begun.elapsed());
-        if let Some(name) =
-            Status::from_header_map(response.headers()).and_then(|s| error(s.code()))
-        {
-            counter!("service_errors", self.labels.clone()).increment(1);
-            counter!(name, self.labels.clone()).increment(1);
+        self.meter.latency.record(self.begun.elapsed());
+        // A status among the headers means an error: a good answer has it behind its body.
+        let status = response
+            .headers()
+            .get(Status::GRPC_STATUS)
+            .map(|status| Code::from_bytes(status.as_bytes()));
+        if let Some(name) = status.and_then(error) {
+            self.meter.errors.increment(1);
+            counter!(name, self.meter.labels.clone()).increment(1);
         }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        gauge!("service_pending_requests", self.labels.clone()).decrement(1);
+        self.meter.pending.decrement(1);
     }
 }
 
@@ -147,10 +226,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_panics_is_answered_internal() {
-        let mut service = Layer.layer(service_fn(async |_: Request<Body>| {
-            if true {
-                panic!("a bug");
-            }
+        let mut service = Layer::default().layer(service_fn(async |request: Request<Body>| {
+            assert!(request.headers().contains_key("absent"), "a bug");
             Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
         }));
         let request = Request::new(Body::empty());
@@ -158,5 +235,23 @@ mod tests {
         let status = Status::from_header_map(response.headers()).unwrap();
         assert_eq!(status.code(), Code::Internal);
         assert!(!status.message().contains("bug"));
+    }
+
+    #[test]
+    fn names_from_the_wire_are_bounded() {
+        let layer = Layer::default();
+        layer.meters.write().count = METERS_MAX - 1;
+        let ask = |path: &str, namespace: &str| {
+            let request = Request::get(format!("http://host/service/{path}"))
+                .header("temporal-namespace", namespace)
+                .body(Body::empty())
+                .unwrap();
+            let meter = meter(&layer.meters, &request);
+            let labels: Vec<_> = meter.labels.iter().map(Label::value).collect();
+            labels.join(" ")
+        };
+        assert_eq!(ask("Start", "one"), "Start one frontend");
+        assert_eq!(ask("Start", "two"), "_other_ _other_ frontend");
+        assert_eq!(ask("Start", "one"), "Start one frontend");
     }
 }

@@ -165,8 +165,8 @@ impl Clients {
     }
 }
 
-fn act(world: &mut World, clients: &mut Clients, act: Act) {
-    match act {
+fn act(world: &mut World, clients: &mut Clients, act: &Act) {
+    match *act {
         Act::Ask(id, what, n) => {
             let question = question(what, n, world.now);
             clients.ask(world, id, question);
@@ -223,10 +223,10 @@ fn come_to_rest(world: &mut World) {
         if world.quarantined.contains(run) {
             continue;
         }
-        let state = kept.state();
-        let late = Toy::next_wake(&state, &Volatile::default()).filter(|time| *time <= world.now);
+        let fold = kept.state();
+        let late = Toy::next_wake(&fold, &Volatile::default()).filter(|time| *time <= world.now);
         assert_eq!(late, None, "{run} was not woken");
-        let offers = Toy::owe(&state, &Volatile::default(), world.now);
+        let offers = Toy::owe(&fold, &Volatile::default(), world.now);
         owed.extend(
             offers
                 .iter()
@@ -248,7 +248,7 @@ fn play(config: Config, script: Vec<Act>) {
     let mut world = World::with(config);
     let mut clients = Clients::default();
     for next in script {
-        act(&mut world, &mut clients, next);
+        act(&mut world, &mut clients, &next);
     }
     world.take(usize::MAX);
     world.rest();

@@ -20,6 +20,7 @@ use super::{history, outcome};
 
 /// Flags of a start.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "the flags are named so")]
 pub(super) struct Start {
     /// Workflow type.
     #[arg(long = "type", alias = "name")]
