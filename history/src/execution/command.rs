@@ -62,7 +62,7 @@ pub enum Attributes {
     Missing {
         command_type: i32,
     },
-    /// A feature that is not built yet: fails the workflow task with FEATURE_DISABLED and this name.
+    /// A feature that is not built yet: fails the workflow task with `FEATURE_DISABLED` and this name.
     NotBuilt {
         command_type: i32,
     },
@@ -126,7 +126,7 @@ pub(crate) enum Bad {
 }
 
 /// The longest duration that means anything.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl Signed {
     /// A duration that may be used; absent is zero, and beyond a hundred years is a hundred years.

@@ -181,7 +181,7 @@ fn pending_activity(activity: &Activity, volatile: &Volatile) -> PendingActivity
     PendingActivityInfo {
         activity_id: activity.id.clone(),
         activity_type: Some(ActivityType {
-            name: activity.activity_type.clone(),
+            name: activity.type_name.clone(),
         }),
         state: state.into(),
         heartbeat_details: beat.and_then(|beat| beat.details.clone()),

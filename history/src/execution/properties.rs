@@ -140,7 +140,6 @@ impl Part {
         time: Time,
         it: &WorkflowTaskCompletedEventAttributes,
     ) {
-        #[expect(deprecated, reason = "workers without deployments still send it")]
         let (version, checksum) = (&it.worker_version, &it.binary_checksum);
         let build_id = version.as_ref().map_or("", |it| &it.build_id);
         let known = part
@@ -159,7 +158,6 @@ impl Part {
         if part.points.points.len() >= POINTS_MAX {
             part.points.points.remove(0);
         }
-        #[expect(deprecated, reason = "workers without deployments still send it")]
         part.points.points.push(ResetPointInfo {
             build_id: build_id.to_owned(),
             binary_checksum: checksum.clone(),
@@ -247,7 +245,6 @@ fn is_nothing(payload: &Payload) -> bool {
 }
 
 fn same_build(point: &ResetPointInfo, build_id: &str, checksum: &str) -> bool {
-    #[expect(deprecated, reason = "workers without deployments still send it")]
     let of_point = &point.binary_checksum;
     point.build_id == build_id && of_point == checksum
 }

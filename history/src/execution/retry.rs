@@ -185,9 +185,8 @@ fn check(policy: &RetryPolicy) -> Result<(), String> {
     if negative(&policy.initial_interval) {
         return Err("invalid InitialInterval set on retry policy: negative duration".to_owned());
     }
-    if policy.backoff_coefficient != 0.0 && policy.backoff_coefficient.is_nan()
-        || (policy.backoff_coefficient != 0.0 && policy.backoff_coefficient < 1.0)
-    {
+    let coefficient = policy.backoff_coefficient;
+    if coefficient.is_nan() || (coefficient != 0.0 && coefficient < 1.0) {
         return Err("BackoffCoefficient cannot be less than 1 on retry policy.".to_owned());
     }
     if negative(&policy.maximum_interval) {

@@ -291,13 +291,13 @@ fn on_open(
 ) -> Outcome {
     match policies.conflict {
         Conflict::TerminateExisting => terminate_and_begin(run, question, context),
-        Conflict::UseExisting => match &question.signal {
-            Some(signal) => signal_existing(run, signal, context),
-            None => {
-                let answer = Answer::Started(existing(&run, false));
-                Ok(answer_step(None, context.ticket, answer))
+        Conflict::UseExisting => {
+            if let Some(signal) = &question.signal {
+                return signal_existing(run, signal, context);
             }
-        },
+            let answer = Answer::Started(existing(&run, false));
+            Ok(answer_step(None, context.ticket, answer))
+        }
         Conflict::Fail | Conflict::Unspecified => refuse(already_started(
             &run,
             format!(

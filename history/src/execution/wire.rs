@@ -83,6 +83,7 @@ pub(crate) mod optional {
     use cairn_proto::prost::Message;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde hands the field over")]
     pub(crate) fn serialize<M: Message, S: Serializer>(
         message: &Option<M>,
         serializer: S,

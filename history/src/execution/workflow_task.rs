@@ -2,11 +2,11 @@
 //!
 //! | in        | event or change                 | becomes   | owes                                         |
 //! |-----------|---------------------------------|-----------|----------------------------------------------|
-//! | –         | Scheduled, TransientScheduled   | scheduled | an offer; on a sticky queue a timeout        |
-//! | scheduled | Started, TransientStarted       | started   | the start-to-close timeout                   |
-//! | scheduled | TimedOut (schedule to start)    | –         | the next one, on the normal queue            |
+//! | –         | Scheduled, `TransientScheduled`   | scheduled | an offer; on a sticky queue a timeout        |
+//! | scheduled | Started, `TransientStarted`       | started   | the start-to-close timeout                   |
+//! | scheduled | `TimedOut` (schedule to start)    | –         | the next one, on the normal queue            |
 //! | started   | Completed                       | –         | what was buffered is flushed                 |
-//! | started   | Failed, TimedOut, TransientFailed | –       | the next attempt                             |
+//! | started   | Failed, `TimedOut`, `TransientFailed` | –       | the next attempt                             |
 //!
 //! An attempt behind a failed one is *transient*: its Scheduled and Started are in the state only, shown to the worker as a
 //! suffix, and written when it completes or when other events come before it is started.

@@ -105,9 +105,9 @@ fn shorten(failure: &Failure, bytes_max: usize, causes: u8) -> Failure {
         ..Default::default()
     };
     let mut left = bytes_max.saturating_sub(short.encoded_len());
-    short.message = prefix(&failure.message, left).to_owned();
+    prefix(&failure.message, left).clone_into(&mut short.message);
     left -= short.message.len();
-    short.stack_trace = prefix(&failure.stack_trace, left).to_owned();
+    prefix(&failure.stack_trace, left).clone_into(&mut short.stack_trace);
     left -= short.stack_trace.len();
     if left > 0 && causes > 0 {
         let cause = failure.cause.as_deref();

@@ -54,7 +54,14 @@ fn complete() -> impl Strategy<Value = String> {
     let commands = prop::collection::vec(command(), 0..4);
     let close = prop::option::weighted(
         0.2,
-        select(vec!["finish", "fail", "fail final", "cancel", "again", "again delay=2s"]),
+        select(vec![
+            "finish",
+            "fail",
+            "fail final",
+            "cancel",
+            "again",
+            "again delay=2s",
+        ]),
     );
     (options, commands, close).prop_map(|(options, mut commands, close)| {
         commands.extend(close);

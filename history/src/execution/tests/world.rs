@@ -2,7 +2,7 @@
 //!
 //! After each step the log is folded again and must give the live state, also by way of a snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -213,7 +213,7 @@ impl World {
             user_metadata: None,
             links: Vec::new(),
             priority: None,
-            retention: Duration::from_secs(3600),
+            retention: Duration::from_hours(1),
             eager: words.contains(&"eager"),
             signal,
         };
@@ -294,7 +294,7 @@ impl World {
             return_new_workflow_task: options.contains(&"new"),
             force_create_new_workflow_task: options.contains(&"force"),
             query_results: if options.contains(&"silent") {
-                Default::default()
+                HashMap::default()
             } else {
                 queries
                     .into_iter()
@@ -418,7 +418,7 @@ impl World {
             })),
             "marker" => Attributes::RecordMarker {
                 name: word.to_owned(),
-                details: Default::default(),
+                details: HashMap::default(),
                 header: None,
                 failure: None,
             },
@@ -862,6 +862,7 @@ fn refused(refusal: &Refusal) -> String {
 }
 
 /// An event in a line, with what tells it from others of its kind.
+#[expect(clippy::too_many_lines, reason = "one arm per kind of event")]
 fn printed(event: &HistoryEvent) -> String {
     let Some(attributes) = &event.attributes else {
         return format!("{} nothing", event.event_id);
