@@ -13,6 +13,7 @@ use cairn_history::log::Store;
 use cairn_history::log::postgres::{self, Postgres};
 use cairn_history::log::sqlite::{self, Place, Sqlite};
 use cairn_history::service::SystemClock;
+use cairn_history::shard;
 
 use crate::config::{Config, Database, Url, dynamic::Dynamic};
 
@@ -39,10 +40,11 @@ impl Engine {
         let mut frontend =
             cairn_frontend::Config { store_name: store_name.to_owned(), address, ..cairn_frontend::Config::default() };
         let mut limits = Limits::default();
-        apply(&config.dynamic, &mut frontend, &mut limits);
+        let mut shard = shard::Config::default();
+        apply(&config.dynamic, &mut frontend, &mut limits, &mut shard);
         let history = cairn_history::service::Config {
             limits,
-            shard: cairn_history::shard::Config::default(),
+            shard,
             owner: format!("{}/{}", config.server.grpc_address(), std::process::id()),
         };
         let namespaces = config.namespaces.0.iter().map(|name| (name.clone(), RETENTION)).collect();
@@ -82,7 +84,7 @@ async fn open_store(database: &Database) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 /// Gives each well-known key to the part that honours it; what nobody knows is ignored.
-fn apply(dynamic: &Dynamic, frontend: &mut cairn_frontend::Config, limits: &mut Limits) {
+fn apply(dynamic: &Dynamic, frontend: &mut cairn_frontend::Config, limits: &mut Limits, shard: &mut shard::Config) {
     for (key, value) in dynamic.iter() {
         frontend.set(key, value);
         if let Some(number) = value.as_u64() {
@@ -91,6 +93,7 @@ fn apply(dynamic: &Dynamic, frontend: &mut cairn_frontend::Config, limits: &mut 
             limits.set_flag(key, flag);
         } else if let Some(duration) = value.as_str().and_then(|text| crate::client::duration::parse(text).ok()) {
             limits.set_duration(key, duration);
+            shard.set_duration(key, duration);
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::execution::Limits;
 use crate::id::{Key, RunId, Ticket};
 use crate::kind::{Answered, Asked, Context, Kind, Outcome, Run, Step, Stop, Unavailable};
 use crate::log::{Parked, Row, Write};
+use crate::planted::{Fault, planted};
 
 /// The ticket of whatever nobody asked for.
 const NOBODY: Ticket = Ticket(u64::MAX);
@@ -460,6 +461,9 @@ impl<K: Kind> Shard<K> {
             head,
             answers,
         };
+        if planted(Fault::ReplyBeforeCommit) || (!moves && planted(Fault::DedupeBeforeFrontier)) {
+            return release.give(out);
+        }
         // An answer with writes of its own leaves with them; their commit is its proof.
         let number = if moves {
             head
