@@ -13,6 +13,7 @@ use cairn_history::log::Store;
 use cairn_history::log::postgres::{self, Postgres};
 use cairn_history::log::sqlite::{self, Place, Sqlite};
 use cairn_history::service::SystemClock;
+use cairn_history::shard;
 
 use crate::config::{Config, Database, Url, dynamic::Dynamic};
 
@@ -42,10 +43,11 @@ impl Engine {
             ..cairn_frontend::Config::default()
         };
         let mut limits = Limits::default();
-        apply(&config.dynamic, &mut frontend, &mut limits);
+        let mut shard = shard::Config::default();
+        apply(&config.dynamic, &mut frontend, &mut limits, &mut shard);
         let history = cairn_history::service::Config {
             limits,
-            shard: cairn_history::shard::Config::default(),
+            shard,
             owner: format!("{}/{}", config.server.grpc_address(), std::process::id()),
         };
         let namespaces = config
@@ -112,7 +114,7 @@ async fn open_store(database: &Database) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 /// Gives each well-known key to the part that honours it; what nobody knows is ignored.
-fn apply(dynamic: &Dynamic, frontend: &mut cairn_frontend::Config, limits: &mut Limits) {
+fn apply(dynamic: &Dynamic, frontend: &mut cairn_frontend::Config, limits: &mut Limits, shard: &mut shard::Config) {
     for (key, value) in dynamic.iter() {
         frontend.set(key, value);
         if let Some(number) = value.as_u64() {
@@ -124,6 +126,7 @@ fn apply(dynamic: &Dynamic, frontend: &mut cairn_frontend::Config, limits: &mut 
             .and_then(|text| crate::client::duration::parse(text).ok())
         {
             limits.set_duration(key, duration);
+            shard.set_duration(key, duration);
         }
     }
 }
