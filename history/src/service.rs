@@ -26,6 +26,7 @@ mod alarm;
 mod api;
 mod clock;
 mod events;
+mod failpoint;
 mod offers;
 mod refusal;
 mod slot;
@@ -80,6 +81,7 @@ impl History {
         clock: Arc<dyn Clock>,
         config: Config,
     ) -> Result<Self, Failure> {
+        failpoint::arm();
         let mut shard_config = config.shard.clone();
         shard_config.reads_need_proof = store.reads_need_proof();
         let mut slots = Vec::new();
@@ -167,6 +169,7 @@ impl Shell {
         start_request_id: Option<String>,
         question: Question,
     ) -> (crate::id::Ticket, Result<Reply, Status>) {
+        let named = run.map(|run| (key.workflow_id.clone(), run));
         let (ticket, answer) = self.put(key, run, start_request_id, question);
         let released = match answer.await {
             Ok(released) => released,
@@ -182,7 +185,7 @@ impl Shell {
                 answer,
                 events: released.events,
             }),
-            Err(refusal) => Err(refusal::status(refusal)),
+            Err(refusal) => Err(refusal::status_about(refusal, named.as_ref())),
         };
         (ticket, reply)
     }

@@ -5,9 +5,9 @@
 //! | –         | Scheduled                             | scheduled | an offer when due; schedule timeouts       |
 //! | scheduled | `ActivityStarted`                     | started   | start-to-close, heartbeat, schedule-to-close |
 //! | started   | `ActivityRetry`                       | scheduled | an offer when the next attempt is due      |
-//! | started   | Started + Completed / Failed / TimedOut / Canceled | gone | a workflow task               |
-//! | scheduled | TimedOut / Canceled                   | gone      | a workflow task                            |
-//! | any       | CancelRequested                       | the same, and the worker hears of it at its next heartbeat | – |
+//! | started   | `Started` + `Completed` / `Failed` / `TimedOut` / `Canceled` | gone | a workflow task               |
+//! | scheduled | `TimedOut` / `Canceled`                | gone      | a workflow task                            |
+//! | any       | `CancelRequested`                       | the same, and the worker hears of it at its next heartbeat | – |
 //!
 //! History hears that an activity was started only when it closes: an attempt that is retried leaves no event.
 
@@ -54,7 +54,7 @@ pub(crate) struct Part {
 pub(crate) struct Activity {
     pub(crate) scheduled_event_id: i64,
     pub(crate) id: String,
-    pub(crate) activity_type: String,
+    pub(crate) type_name: String,
     pub(crate) task_queue: String,
     /// Zero: none.
     pub(crate) schedule_to_close: Duration,
@@ -107,7 +107,7 @@ impl Part {
         let activity = Activity {
             scheduled_event_id: event_id,
             id: it.activity_id.clone(),
-            activity_type: it
+            type_name: it
                 .activity_type
                 .as_ref()
                 .map(|it| it.name.clone())

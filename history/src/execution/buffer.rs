@@ -47,6 +47,13 @@ impl Buffer {
             .find_map(|event| fired(event, timer_id))
     }
 
+    /// Has this activity closed, unseen by any worker?
+    pub(crate) fn has_closed(&self, scheduled_event_id: i64) -> bool {
+        self.events.events.iter().any(|event| {
+            closed_activity(event).is_some_and(|(scheduled, _)| scheduled == scheduled_event_id)
+        })
+    }
+
     /// A canceled timer has not fired after all.
     pub(crate) fn forget_fired(&mut self, timer_id: &str) -> bool {
         let events = &mut self.events.events;
@@ -92,33 +99,42 @@ fn fired(event: &HistoryEvent, timer_id: &str) -> Option<i64> {
 }
 
 fn closes(event: &HistoryEvent) -> bool {
-    matches!(
-        event.attributes,
-        Some(
-            Attributes::ActivityTaskCompletedEventAttributes(_)
-                | Attributes::ActivityTaskFailedEventAttributes(_)
-                | Attributes::ActivityTaskTimedOutEventAttributes(_)
-                | Attributes::ActivityTaskCanceledEventAttributes(_)
-        )
-    )
+    closed_activity(event).is_some()
 }
 
-/// The Started that a closing event points to, where it has no id yet.
-pub(crate) fn started_reference(event: &mut HistoryEvent) -> Option<(i64, &mut i64)> {
-    let (scheduled, started) = match event.attributes.as_mut()? {
+/// Of an event that closes an activity: which one, and its Started.
+fn closed_activity(event: &HistoryEvent) -> Option<(i64, i64)> {
+    Some(match event.attributes.as_ref()? {
         Attributes::ActivityTaskCompletedEventAttributes(it) => {
-            (it.scheduled_event_id, &mut it.started_event_id)
+            (it.scheduled_event_id, it.started_event_id)
         }
         Attributes::ActivityTaskFailedEventAttributes(it) => {
-            (it.scheduled_event_id, &mut it.started_event_id)
+            (it.scheduled_event_id, it.started_event_id)
         }
         Attributes::ActivityTaskTimedOutEventAttributes(it) => {
-            (it.scheduled_event_id, &mut it.started_event_id)
+            (it.scheduled_event_id, it.started_event_id)
         }
         Attributes::ActivityTaskCanceledEventAttributes(it) => {
-            (it.scheduled_event_id, &mut it.started_event_id)
+            (it.scheduled_event_id, it.started_event_id)
         }
         _ => return None,
-    };
-    (*started == UNKNOWN).then_some((scheduled, started))
+    })
+}
+
+/// The activity whose Started a closing event points to, where that has had no id yet.
+pub(crate) fn unknown_started(event: &HistoryEvent) -> Option<i64> {
+    closed_activity(event)
+        .filter(|(_, started)| *started == UNKNOWN)
+        .map(|(scheduled, _)| scheduled)
+}
+
+/// Now it has one.
+pub(crate) fn point_to_started(event: &mut HistoryEvent, id: i64) {
+    match &mut event.attributes {
+        Some(Attributes::ActivityTaskCompletedEventAttributes(it)) => it.started_event_id = id,
+        Some(Attributes::ActivityTaskFailedEventAttributes(it)) => it.started_event_id = id,
+        Some(Attributes::ActivityTaskTimedOutEventAttributes(it)) => it.started_event_id = id,
+        Some(Attributes::ActivityTaskCanceledEventAttributes(it)) => it.started_event_id = id,
+        _ => {}
+    }
 }

@@ -26,6 +26,7 @@ struct Next {
     task_queue: String,
     run_timeout: Option<Duration>,
     task_timeout: Duration,
+    asked_backoff: Duration,
     backoff: Duration,
     policy: Option<Policy>,
     initiator: i32,
@@ -51,13 +52,14 @@ pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<
         workflow_run_timeout: next.run_timeout.map(wire::duration),
         workflow_task_timeout: Some(wire::duration(next.task_timeout)),
         workflow_task_completed_event_id: it.completed_event_id,
-        backoff_start_interval: Some(wire::duration(next.backoff)),
-        initiator: next.initiator,
+        backoff_start_interval: wire::some_duration(next.asked_backoff),
+        initiator: asked.initiator,
         failure: asked.failure.clone(),
         last_completion_result: asked.last_completion_result.clone(),
         header: asked.header.clone(),
         memo: asked.memo.clone(),
         search_attributes: search_attributes.clone(),
+        inherit_build_id: asked.inherit_build_id,
         ..Default::default()
     };
     let started = WorkflowExecutionStartedEventAttributes {
@@ -95,7 +97,11 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
         .as_ref()
         .map(|policy| Policy::checked(Some(policy)))
         .transpose()
-        .map_err(bad)?;
+        .map_err(|why| {
+            bad(format!(
+                "invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: {why}."
+            ))
+        })?;
     let too_large = |what: &str| {
         Bad::Run(
             Cause::BadContinueAsNewAttributes,
@@ -108,12 +114,19 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
     if asked.memo.as_ref().map_or(0, Message::encoded_len) > limits.memo_bytes_max {
         return Err(too_large("Memo"));
     }
-    let invalid = |why: &str| bad(format!("invalid timeout: {why}"));
-    let asked_run = Signed::checked(asked.run_timeout).map_err(invalid)?;
+    let invalid = |name: &'static str| {
+        move |why: &str| {
+            bad(format!(
+                "Invalid {name} on ContinueAsNewWorkflowExecutionCommand: {why}."
+            ))
+        }
+    };
+    let asked_run = Signed::checked(asked.run_timeout).map_err(invalid("WorkflowRunTimeout"))?;
     let asked_run = (!asked_run.is_zero()).then_some(asked_run);
     let run_timeout = bounded(asked_run.or(origin.run_timeout), origin.execution_timeout);
-    let asked_task = or_inherited(asked.task_timeout, origin.task_timeout).map_err(invalid)?;
-    let asked_backoff = Signed::checked(asked.backoff).map_err(invalid)?;
+    let asked_task = or_inherited(asked.task_timeout, origin.task_timeout)
+        .map_err(invalid("WorkflowTaskTimeout"))?;
+    let asked_backoff = Signed::checked(asked.backoff).map_err(invalid("BackoffStartInterval"))?;
     let lifetime = it.draft.now.since(origin.start_time);
     let or = |value: &str, inherited: &str| match value {
         "" => inherited.to_owned(),
@@ -124,6 +137,7 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
         task_queue: or(&asked.task_queue, &origin.task_queue),
         run_timeout,
         task_timeout: task_timeout(asked_task, run_timeout.unwrap_or_default(), limits),
+        asked_backoff,
         // Runs of an id do not follow each other too fast.
         backoff: asked_backoff.max(limits.continue_as_new_interval_min.saturating_sub(lifetime)),
         policy,
@@ -160,10 +174,11 @@ fn started(
         retry_policy: next.policy.as_ref().map(Policy::published),
         attempt: 1,
         workflow_execution_expiration_time: origin.execution_expiration.map(wire::timestamp),
-        first_workflow_task_backoff: Some(wire::duration(next.backoff)),
+        first_workflow_task_backoff: wire::some_duration(next.backoff),
         memo: asked.memo.clone(),
         header: asked.header.clone(),
         workflow_id: origin.workflow_id.clone(),
+        prev_auto_reset_points: it.draft.state.properties.points_for(&it.draft),
         priority: origin.priority.clone(),
         ..Default::default()
     }

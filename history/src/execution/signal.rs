@@ -12,6 +12,7 @@ use super::{
     Answer, Limits, Outcome, Refusal, Run, Signal, answer_now, answer_step, payload_size, refuse,
 };
 use crate::kind::{Context, Stop};
+use crate::planted::{Fault, planted};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
@@ -33,6 +34,9 @@ impl Part {
 }
 
 pub(crate) fn signal(run: Run<'_>, question: &Signal, context: &mut Context<'_>) -> Outcome {
+    if planted(Fault::DedupeAfterClosed) && !run.state.is_open() {
+        return refuse(Refusal::Completed);
+    }
     if run.state.signals.has_seen(&question.request_id) {
         return answer_now(context.ticket, Answer::AlreadyDone);
     }

@@ -13,9 +13,7 @@ use std::time::Duration;
 
 use cairn_proto::cairn::record::v1::Opened;
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::{
-    Payload, Payloads, Priority, WorkflowType,
-};
+use cairn_proto::temporal::api::common::v1::{Payload, Payloads, Priority, WorkflowType};
 use cairn_proto::temporal::api::enums::v1::{
     WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict,
     WorkflowIdReusePolicy as Reuse,
@@ -31,7 +29,7 @@ use super::command::Signed;
 use super::retry::Policy;
 use super::state::State;
 use super::transition::{Draft, Extra};
-use super::workflow_task::{normal_queue, schedule_now, start_now, started_answer};
+use super::workflow_task::{normal_queue, schedule_despite_backoff, start_now, started_answer};
 use super::{
     Answer, Asked, Limits, Outcome, Refusal, Run, Start, Started, Step, Successor, TaskStarted,
     Volatile, answer_step, check_priority, payload_size, properties, query, refuse, signal,
@@ -39,6 +37,7 @@ use super::{
 };
 use crate::id::{NamespaceId, RunId, Time};
 use crate::kind::{Answered, Context, Illegal, Stop};
+use crate::planted::{Fault, planted};
 
 /// What the first event fixed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,7 +146,7 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
             Answer::Started(Started {
                 run: row.run,
                 first_run: row.first_run,
-                started: true,
+                started: question.signal.is_none(),
                 status: row.status,
                 eager_task: None,
             }),
@@ -156,7 +155,9 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
     let Some(run) = asked.run else {
         return begin(question, context);
     };
-    if !question.request_id.is_empty() && run.state.origin.request_id == question.request_id {
+    let is_too_late = planted(Fault::DedupeAfterClosed) && !run.state.is_open();
+    let is_repeated = run.state.origin.request_id == question.request_id && !is_too_late;
+    if !question.request_id.is_empty() && is_repeated {
         return again(run, question, context);
     }
     if run.state.is_open() {
@@ -264,7 +265,7 @@ fn again(run: Run<'_>, question: &Start, context: &Context<'_>) -> Outcome {
             Answered {
                 result: Ok(Answer::Started(Started {
                     eager_task,
-                    ..existing(&run, true)
+                    ..existing(&run, question.signal.is_none())
                 })),
                 reads,
             },
@@ -295,13 +296,13 @@ fn on_open(
 ) -> Outcome {
     match policies.conflict {
         Conflict::TerminateExisting => terminate_and_begin(run, question, context),
-        Conflict::UseExisting => match &question.signal {
-            Some(signal) => signal_existing(run, signal, context),
-            None => {
-                let answer = Answer::Started(existing(&run, false));
-                Ok(answer_step(None, context.ticket, answer))
+        Conflict::UseExisting => {
+            if let Some(signal) = &question.signal {
+                return signal_existing(run, signal, context);
             }
-        },
+            let answer = Answer::Started(existing(&run, false));
+            Ok(answer_step(None, context.ticket, answer))
+        }
         Conflict::Fail | Conflict::Unspecified => refuse(already_started(
             &run,
             format!(
@@ -331,9 +332,7 @@ fn signal_existing(run: Run<'_>, question: &super::Signal, context: &mut Context
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
     signal::add(&mut draft, question);
-    if !draft.state.task.had_or_has() {
-        schedule_now(&mut draft, true); // It ends a start delay.
-    }
+    schedule_despite_backoff(&mut draft);
     let transition = draft.finish().map_err(Stop::Refused)?;
     Ok(answer_step(transition, context.ticket, answer))
 }
@@ -498,7 +497,7 @@ fn started_event(
         attempt: 1,
         workflow_execution_expiration_time: execution_timeout
             .filter(|timeout| !timeout.is_zero())
-            .map(|timeout| wire::timestamp(context.now.after(timeout))),
+            .map(|timeout| wire::timestamp(wire::round(context.now.after(timeout)))),
         first_workflow_task_backoff: Some(wire::duration(question.start_delay)),
         memo: question.memo.clone(),
         search_attributes: question

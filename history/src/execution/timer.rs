@@ -17,7 +17,7 @@ use cairn_proto::temporal::api::history::v1::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::command::{Bad, Signed};
+use super::command::{Bad, Signed, too_long};
 use super::transition::Draft;
 use super::wire;
 use super::workflow_task::Completing;
@@ -94,19 +94,25 @@ pub(crate) fn start(
         return Err(bad("TimerId is not set on StartTimerCommand.".to_owned()));
     }
     if timer_id.len() > it.draft.limits.id_bytes_max {
-        return Err(bad(
-            "TimerId on StartTimerCommand exceeds length limit.".to_owned()
-        ));
+        return Err(bad(too_long(
+            "TimerId on StartTimerCommand",
+            "TimerId",
+            timer_id,
+            it.draft.limits,
+        )));
     }
     let delay = Signed::checked(delay).map_err(|why| {
         bad(format!(
-            "Invalid StartToFireTimeout on StartTimerCommand: {why} TimerId={timer_id}"
+            "An invalid StartToFireTimeout is set on StartTimerCommand: {why}. TimerId={timer_id}"
         ))
     })?;
     if it.draft.state.timers.by_id.contains_key(timer_id) {
         return Err(Bad::Task(
             Cause::StartTimerDuplicateId,
-            format!("TimerID={timer_id}"),
+            format!(
+                "invalid history builder state for action: add-timer-started-event, TimerID: \
+                 {timer_id}"
+            ),
         ));
     }
     it.write(Attributes::TimerStartedEventAttributes(
@@ -126,16 +132,24 @@ pub(crate) fn cancel(it: &mut Completing<'_, '_>, timer_id: &str) -> Result<(), 
         return Err(bad("TimerId is not set on CancelTimerCommand.".to_owned()));
     }
     if timer_id.len() > it.draft.limits.id_bytes_max {
-        return Err(bad(
-            "TimerId on CancelTimerCommand exceeds length limit.".to_owned()
-        ));
+        return Err(bad(too_long(
+            "TimerId on CancelTimerCommand",
+            "TimerId",
+            timer_id,
+            it.draft.limits,
+        )));
     }
     let state = &it.draft.state;
     let pending = state.timers.by_id.get(timer_id);
     let started_event_id = pending
         .map(|pending| pending.started_event_id)
         .or_else(|| state.buffer.has_fired(timer_id))
-        .ok_or_else(|| bad(format!("TimerID={timer_id}")))?;
+        .ok_or_else(|| {
+            bad(format!(
+                "invalid history builder state for action: add-timer-canceled-event, TimerID: \
+                 {timer_id}"
+            ))
+        })?;
     if pending.is_none() {
         it.unseen -= 1; // The fired event is taken back.
     }

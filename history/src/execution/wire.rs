@@ -33,6 +33,17 @@ pub(crate) fn duration(duration: Duration) -> prost_types::Duration {
     }
 }
 
+/// Nothing for zero, which is none.
+pub(crate) fn some_duration(value: Duration) -> Option<prost_types::Duration> {
+    (!value.is_zero()).then(|| duration(value))
+}
+
+/// To the millisecond, as deadlines of executions are.
+pub(crate) fn round(time: Time) -> Time {
+    const MILLI: i64 = 1_000_000;
+    Time(time.0.saturating_add(MILLI / 2).div_euclid(MILLI) * MILLI)
+}
+
 /// Zero if it is absent or negative.
 pub(crate) fn span(duration: Option<&prost_types::Duration>) -> Duration {
     let Some(duration) = duration else {
@@ -77,6 +88,7 @@ pub(crate) mod optional {
     use cairn_proto::prost::Message;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde hands the field over")]
     pub(crate) fn serialize<M: Message, S: Serializer>(
         message: &Option<M>,
         serializer: S,

@@ -69,10 +69,7 @@ pub(crate) fn complete(
     context: &mut Context<'_>,
 ) -> Outcome {
     let state = run.state;
-    if !state.is_open() {
-        return refuse(Refusal::Completed);
-    }
-    if !holds(state, question.token) {
+    if !state.is_open() || !holds(state, question.token) {
         return refuse(Refusal::NoSuchTask("Workflow task not found.".to_owned()));
     }
     if let Err(text) = in_sequence(&question.commands) {

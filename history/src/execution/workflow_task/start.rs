@@ -63,7 +63,7 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
 /// Writes Started, behind a Scheduled if events came since a transient task was scheduled.
 fn take(draft: &mut Draft<'_>, request_id: &str, identity: &str) {
     let (suggest_continue_as_new, suggest_continue_as_new_reasons) = suggestion(draft);
-    let history_size_bytes = i64::try_from(draft.state.history_bytes).unwrap_or(i64::MAX);
+    let history_size_bytes = i64::try_from(draft.stored_bytes).unwrap_or(i64::MAX);
     let Some(task) = &draft.state.task.current else {
         return;
     };
