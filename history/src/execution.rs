@@ -32,6 +32,7 @@ use crate::kind::{
     Answered, Context, Heartbeat, Illegal, Kind, Offer, Queue, Stop, Task, Unavailable, Work,
 };
 use crate::log::{Record, Row};
+use crate::planted::{Fault, planted};
 
 mod activity;
 mod buffer;
@@ -228,6 +229,9 @@ impl Kind for Workflow {
                 let change = change
                     .change
                     .ok_or_else(|| Illegal("a change of an unknown kind".to_owned()))?;
+                if planted(Fault::BufferedEventDropped) && matches!(change, Change::Buffered(_)) {
+                    continue;
+                }
                 state.change(&change, record.time)?;
             }
             let Some(event) = events.next() else {

@@ -9,5 +9,6 @@ pub mod execution;
 pub mod id;
 pub mod kind;
 pub mod log;
+mod planted;
 pub mod service;
 pub mod shard;

@@ -26,6 +26,7 @@ mod alarm;
 mod api;
 mod clock;
 mod events;
+mod failpoint;
 mod offers;
 mod refusal;
 mod slot;
@@ -80,6 +81,7 @@ impl History {
         clock: Arc<dyn Clock>,
         config: Config,
     ) -> Result<Self, Failure> {
+        failpoint::arm();
         let mut shard_config = config.shard.clone();
         shard_config.reads_need_proof = store.reads_need_proof();
         let mut slots = Vec::new();

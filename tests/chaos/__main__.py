@@ -42,6 +42,8 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, default=200, help="workflows open at a time")
     parser.add_argument("--workers", type=int, default=2, help="SDK worker processes")
     parser.add_argument("--heal", type=float, default=HEAL_SECONDS_MAX, help="seconds after which what is open is stuck")
+    parser.add_argument("--strict", action=argparse.BooleanOptionalAction, help="List must know at once; default: yes, but for the reference")
+    parser.add_argument("--usurp", action="store_true", help="with postgres: only let a second server take the database while the first is stopped")
     parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="for the server: failpoints, features; may repeat")
     parser.add_argument("--server-arg", action="append", default=[], metavar="ARG", help="further argument for the server; may repeat")
     parser.add_argument("--expect-violation", action="store_true", help="for planted faults: exit 0 only if something was broken")
@@ -61,6 +63,8 @@ def main() -> int:
         dict(one.split("=", 1) for one in chosen.env),
         tuple(chosen.server_arg),
         chosen.heal,
+        chosen.strict if chosen.strict is not None else chosen.cairn.name != "temporal",
+        chosen.usurp,
     )
     report = asyncio.run(torture(settings))
     show(report, settings)

@@ -17,6 +17,8 @@ from tests.support.rpc import attributes
 SECOND = 1_000_000_000
 TIMER_LATE_SECONDS_MAX = 6.0
 """L-2: five seconds after the server is back, and one for the backlog."""
+TASK_LATE_SECONDS_MAX = 10.0
+"""L-1."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class World:
     stuck: Sequence[str] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     """What Count says per status name, if asked."""
+    strict: bool = True
+    """Whether List must know at once (ours) or may follow later (the reference)."""
 
     def acked(self, *kinds: str) -> Iterator[Op]:
         """Operations of some kinds that the server said yes to."""
@@ -287,6 +291,40 @@ def visibility(world: World) -> Iterator[Violation]:
             yield Violation("I-14", f"Count says {count} {name}, the histories {totals.get(name, 0)}")
 
 
+def listing(world: World) -> Iterator[Violation]:
+    """I-13 for List: what was acknowledged, or was read, before List was asked is in its answer."""
+    if not world.strict:
+        return
+    known: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+    for op in world.ops:
+        if op.ok and op.answered_at is not None:
+            run_id = op.result.get("run_id") or op.fields.get("run_id", "")
+            if op.kind in ("start", "terminate", "read"):
+                known[run_id].append((op.answered_at, op.kind == "terminate" or bool(op.result.get("closed"))))
+    for op in world.acked("list"):
+        run_id = op.fields["run_id"]
+        before = [closed for answered, closed in known[run_id] if answered < op.invoked_at]
+        status = op.result["runs"].get(run_id)
+        if before and status is None:
+            yield Violation("I-13", f"{run_id} was acknowledged and List does not have it")
+        elif any(before) and status == RUNNING:
+            yield Violation("I-13", f"{run_id} was closed and List says that it runs")
+
+
+def dispatch(world: World) -> Iterator[Violation]:
+    """L-1: a scheduled workflow task gets a worker."""
+    for run in world.runs.values():
+        scheduled: dict[int, int] = {}
+        for event, name in zip(run.events, run.names, strict=True):
+            if name == "WorkflowTaskScheduled":
+                scheduled[event.event_id] = nanoseconds(event)
+            elif name == "WorkflowTaskStarted":
+                since = scheduled.get(attributes(event).scheduled_event_id, nanoseconds(event))
+                late = lateness(world, since, nanoseconds(event))
+                if late > TASK_LATE_SECONDS_MAX:
+                    yield Violation("L-1", f"{run.run_id}: workflow task {event.event_id} waited {late:.1f} s for a worker")
+
+
 STATUS_NAMES = {1: "Running", 2: "Completed", 3: "Failed", 4: "Canceled", 5: "Terminated", 6: "ContinuedAsNew", 7: "TimedOut"}
 
 
@@ -321,6 +359,8 @@ RULES: tuple[Callable[[World], Iterator[Violation]], ...] = (
     order,
     read_your_acks,
     visibility,
+    listing,
+    dispatch,
     chains,
     progress,
 )

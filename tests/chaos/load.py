@@ -22,10 +22,15 @@ from tests.chaos.histories import CLOSES, durable, prefix_hashes
 from tests.chaos.oplog import DOUBTFUL, OpLog
 from tests.chaos.shapes import EXTERNAL_QUEUE, QUEUE, TASK_TIMEOUT
 from tests.support.rpc import Raw, Refused, event_name
+from tests.support.wait import until
 
 CALL_SECONDS = 10.0
 LONG_POLL_SECONDS = 30.0
 EXTERNAL_HANDS = 8
+LIST_PAGE = 1000
+WATCH_SECONDS = 0.3
+FOREVER_SECONDS = 1e9
+UNATTENDED = 0.5
 SHAPES = ("Pipeline", "Timers", "Collect", "Collect", "Stop", "Wait", "Continued", "External")
 
 
@@ -38,7 +43,8 @@ def number_payload(value: Any) -> Payloads:
 class Load:
     """Keeps a number of workflows open until told to stop."""
 
-    raw: Raw
+    raws: list[Raw]
+    """One for each server that is asked; an answer of any must be as good as that of another."""
     log: OpLog
     seed: int
     concurrency: int = 200
@@ -46,6 +52,39 @@ class Load:
     finished: int = 0
     open: dict[str, str] = field(default_factory=dict)
     """Workflow id → what its driver is doing."""
+    running: set[str] = field(default_factory=set)
+    """The workflow ids that List says are running."""
+    listings: int = 0
+    rng: random.Random = field(default_factory=random.Random)
+
+    @property
+    def raw(self) -> Raw:
+        """Any of the servers."""
+        return self.rng.choice(self.raws)
+
+    async def list(self, query: str) -> Any:
+        """One page of List."""
+        request = ws.ListWorkflowExecutionsRequest(namespace="default", query=query, page_size=LIST_PAGE)
+        return await self.raws[0].call("ListWorkflowExecutions", request, CALL_SECONDS, wait=True)
+
+    async def watch(self) -> None:
+        """Looks at List again and again, for drivers that do not look at their runs: looking would wake them."""
+        while True:
+            try:
+                self.running = {row.execution.workflow_id for row in (await self.list("ExecutionStatus = 'Running'")).executions}
+                self.listings += 1
+            except Refused:
+                pass
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def unseen_close(self, workflow_id: str) -> None:
+        """Returns when List no longer has the id among the running."""
+        after = self.listings + 2
+        await until(lambda: self.is_over(workflow_id, after), f"{workflow_id} to be over", FOREVER_SECONDS)
+
+    async def is_over(self, workflow_id: str, after: int) -> bool:
+        """Whether a look that began later did not see it."""
+        return self.listings >= after and workflow_id not in self.running
 
     async def certain(self, kind: str, fields: dict[str, Any], method: str, request: Any) -> Any:
         """Asks until the answer is certain, logging each attempt; None if the answer is no."""
@@ -66,7 +105,9 @@ class Load:
     async def run(self) -> None:
         """Drives `concurrency` workflows at a time, new ones as old ones end."""
         numbers = iter(range(1, 1_000_000_000))
+        self.rng.seed(f"{self.seed} servers")
         hands = [asyncio.create_task(self.external(index)) for index in range(EXTERNAL_HANDS)]
+        hands.append(asyncio.create_task(self.watch()))
         try:
             await asyncio.gather(*(self.lane(numbers, lane) for lane in range(self.concurrency)))
         finally:
@@ -145,7 +186,7 @@ class Driver:
         signals = self.rng.randrange(1, 8)
         if not await self.start(signals):
             return
-        await self.read()
+        await (self.read() if self.rng.random() < 0.7 else self.listed())
         match self.shape:
             case "Collect":
                 for number in range(1, signals + 1):
@@ -160,9 +201,15 @@ class Driver:
             case "Wait":
                 await self.terminate()
                 await self.read()
-        await self.closed()
+        if self.rng.random() < UNATTENDED:
+            self.say("unattended")
+            await self.load.unseen_close(self.workflow_id)
+        else:
+            await self.closed()
         if self.rng.random() < 0.3:
             await self.again(signals)
+        if self.rng.random() < 0.3:
+            await self.listed()
 
     def say(self, what: str) -> None:
         """What a stuck driver was doing."""
@@ -252,6 +299,17 @@ class Driver:
             await self.load.log.answer(number, "doubt" if refusal.code != "NOT_FOUND" else "fail", code=refusal.code)
             return
         await self.load.log.answer(number, "ok", signals=int(answer.query_result.payloads[0].data))
+
+    async def listed(self) -> None:
+        """Asks List about this id and logs the status of each run."""
+        self.say("list")
+        number = await self.load.log.invoke("list", workflow_id=self.workflow_id, run_id=self.run_id)
+        try:
+            found = await self.load.list(f"WorkflowId = '{self.workflow_id}'")
+        except Refused as refusal:
+            await self.load.log.answer(number, "doubt", code=refusal.code)
+            return
+        await self.load.log.answer(number, "ok", runs={row.execution.run_id: row.status for row in found.executions})
 
     async def read(self) -> bool:
         """Reads the whole history and logs what it held; says whether the run is closed."""

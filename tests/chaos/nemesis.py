@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from tests.chaos.oplog import OpLog
 from tests.support.postgres import Cluster
+from tests.support.rpc import Raw
 from tests.support.server import Server, die_with_parent
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +26,8 @@ WORKER_DEATHS = 0.25
 UPTIME_SECONDS = (0.3, 2.5)
 SHORT_UPTIME_SECONDS = (0.0, 0.3)
 SHORT_UPTIMES = 0.25
+ALONE_SECONDS = (0.2, 1.0)
+TOGETHER_SECONDS = (0.5, 2.0)
 
 
 @dataclass
@@ -73,6 +77,10 @@ class Nemesis:
     log: OpLog
     rng: random.Random
     cluster: Cluster | None = None
+    asked: list[Raw] = field(default_factory=list)
+    """The servers that the load asks."""
+    usurp: bool = False
+    retired: list[Raw] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     recovery: list[float] = field(default_factory=list)
 
@@ -96,18 +104,40 @@ class Nemesis:
     def actions(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         """Everything that may be done to what is there."""
         acts: list[tuple[str, Callable[[], Awaitable[None]]]] = [("server", self.server_dies)]
+        if self.usurp:
+            return [("usurper", self.usurped)]
         if self.cluster is not None:
             acts = acts * 4 + [
                 ("connections", self.connections_cut),
                 ("database fast", lambda: self.database_restarts("fast")),
                 ("database immediate", lambda: self.database_restarts("immediate")),
                 ("postmaster", self.postmaster_dies),
+                ("usurper", self.usurped),
             ]
         return acts
 
     async def server_dies(self) -> None:
         """SIGKILL, and the same command again."""
         self.server.kill()
+        await self.server.start()
+
+    async def usurped(self) -> None:
+        """While the server is stopped another takes its database; then both are asked, until both die."""
+        self.server.send(signal.SIGSTOP)
+        other = Server(self.server.binary, self.server.directory, environment=self.server.environment, command=self.server.command)
+        raw = Raw(other.address, patient=False)
+        try:
+            await other.start()
+            self.asked.append(raw)
+            await asyncio.sleep(self.rng.uniform(*ALONE_SECONDS))
+            self.server.send(signal.SIGCONT)
+            await asyncio.sleep(self.rng.uniform(*TOGETHER_SECONDS))
+        finally:
+            if raw in self.asked:
+                self.asked.remove(raw)
+            other.kill()
+            self.server.kill()
+            self.retired.append(raw)  # closing it now would cancel who still asks it
         await self.server.start()
 
     async def server_back(self) -> None:

@@ -87,6 +87,9 @@ class Fabric:
         hashes = prefix_hashes(self.runs[run_id].events)
         return self.op("read", {"run_id": run_id}, {"events": events, "hash": hashes[events], "signals": signals, "cancel": cancel, "closed": closed})
 
+    def list(self, **statuses: int) -> Op:
+        return self.op("list", {"run_id": next(iter(statuses), "r")}, {"runs": statuses})
+
     def rewrite(self, change: Callable[[list[HistoryEvent]], None], run_id: str = "r", hashes: bool = True) -> None:
         """Changes a history; what was read of it before is made to fit unless that is the point."""
         old = self.runs[run_id]
@@ -291,6 +294,26 @@ def test_visibility_disagrees(fabric: Fabric, field: str, value: Any) -> None:
 def test_a_count_disagrees(fabric: Fabric) -> None:
     fabric.counts["Running"] = 2
     assert fabric.promises() == {"I-14"}
+
+
+def test_list_tells_what_is(fabric: Fabric) -> None:
+    fabric.list(r=2, s=1)
+    assert not fabric.promises()
+
+
+def test_list_does_not_know_an_acknowledged_run(fabric: Fabric) -> None:
+    fabric.list()
+    assert fabric.promises() == {"I-13"}
+
+
+def test_list_shows_a_closed_run_as_running(fabric: Fabric) -> None:
+    fabric.list(r=1)
+    assert fabric.promises() == {"I-13"}
+
+
+def test_a_workflow_task_waits_for_a_worker(fabric: Fabric) -> None:
+    fabric.rewrite(lambda events: events.append(event(3, "WorkflowTaskStarted", 16.0, scheduled_event_id=2)), "s")
+    assert fabric.promises() == {"L-1"}
 
 
 def test_a_successor_does_not_exist(fabric: Fabric) -> None:

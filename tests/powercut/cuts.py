@@ -133,7 +133,7 @@ async def powercut(settings: Settings) -> Report:
         for cut in range(settings.cuts):
             logs.append(settings.directory / f"ops-{cut}.log")
             raw = Raw(rig.server.address)
-            load = Load(raw, oplog.OpLog(logs[-1]), settings.seed)
+            load = Load([raw], oplog.OpLog(logs[-1]), settings.seed)
             clients = [asyncio.create_task(client(load, cut, index)) for index in range(CLIENTS)]
             await until(lambda: flowing(logs[-1]), "first acknowledgements", 60)
             await asyncio.sleep(rng.uniform(*LIVE_SECONDS))  # the moment of the cut is the experiment

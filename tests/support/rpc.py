@@ -82,12 +82,14 @@ def channel(address: str) -> grpc.aio.Channel:
 class Raw:
     """The published services of one server, as one namespace sees them."""
 
-    def __init__(self, address: str, namespace: str = "default", identity: str = "raw") -> None:
+    def __init__(self, address: str, namespace: str = "default", identity: str = "raw", patient: bool = True) -> None:
         self.channel = channel(address)
         self.workflow = WorkflowServiceStub(self.channel)
         self.operator = OperatorServiceStub(self.channel)
         self.namespace = namespace
         self.identity = identity
+        self.patient = patient
+        """Whether calls may wait for the server to come back; one that stays away is told of at once."""
 
     async def close(self) -> None:
         """Ends the channel and every poll on it."""
@@ -97,7 +99,7 @@ class Raw:
         """Calls any method of either service by name; raises `Refused`."""
         service = self.workflow if hasattr(self.workflow, method) else self.operator
         try:
-            return await getattr(service, method)(request, timeout=seconds, wait_for_ready=wait)
+            return await getattr(service, method)(request, timeout=seconds, wait_for_ready=wait and self.patient)
         except grpc.aio.AioRpcError as error:
             raise refused(error) from None
 

@@ -35,7 +35,7 @@ PR_SET_PDEATHSIG = 1
 PORT = "PORT"
 
 
-DATABASE_COMMAND = ("server", "--database", "{url}", "--ip", HOST, "--port", "{port}", "--metrics-port", "{metrics_port}", "--log-level", "warn")
+DATABASE_COMMAND = ("server", "--database", "{url}", "--ip", HOST, "--port", "{port}", "--metrics-port", "0", "--log-level", "warn")
 """How our server is started on a database: the only place that knows these flags."""
 
 
@@ -170,7 +170,7 @@ class Server:
 
 def on_database(url: str, extra: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The command line of our server on a database."""
-    filled = {"url": url, "metrics_port": free_port(), "port": PORT}
+    filled = {"url": url, "port": PORT}
     return (*(part.format(**filled) for part in DATABASE_COMMAND), *extra)
 
 

@@ -14,6 +14,7 @@ use super::{
     wire,
 };
 use crate::kind::{Context, Stop};
+use crate::planted::{Fault, planted};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
@@ -49,6 +50,9 @@ impl Part {
 }
 
 pub(crate) fn signal(run: Run<'_>, question: &Signal, context: &mut Context<'_>) -> Outcome {
+    if planted(Fault::DedupeAfterClosed) && !run.state.is_open() {
+        return refuse(Refusal::Completed);
+    }
     if run.state.signals.has_seen(&question.request_id) {
         return answer_now(context.ticket, Answer::AlreadyDone);
     }

@@ -37,6 +37,7 @@ use super::{
 };
 use crate::id::{NamespaceId, RunId, Time};
 use crate::kind::{Answered, Context, Illegal, Stop};
+use crate::planted::{Fault, planted};
 
 /// What the first event fixed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,7 +153,9 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
     let Some(run) = asked.run else {
         return begin(question, context);
     };
-    if !question.request_id.is_empty() && run.state.origin.request_id == question.request_id {
+    let is_too_late = planted(Fault::DedupeAfterClosed) && !run.state.is_open();
+    let is_repeated = run.state.origin.request_id == question.request_id && !is_too_late;
+    if !question.request_id.is_empty() && is_repeated {
         return again(run, question, context);
     }
     if run.state.is_open() {

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use tokio::sync::{Notify, oneshot};
 
 use super::writer::{RETRY_MAX, RETRY_MIN};
-use super::{Shell, offers};
+use super::{Shell, failpoint, offers};
 use crate::execution::{Question, Workflow};
 use crate::id::{Entropy, Epoch, RunId, ShardId, Ticket, Time};
 use crate::log::Failure;
@@ -45,6 +45,8 @@ struct Owned {
 struct Errands {
     loads: Vec<Load>,
     moved: Vec<RunId>,
+    /// Whose loads they are.
+    epoch: Epoch,
     dirty: bool,
     offers: bool,
     next_tick: Option<Time>,
@@ -186,6 +188,7 @@ impl Slot {
     /// Takes the shard again under a higher epoch, which waits out or fences any stray commit, and begins from what is stored.
     pub(super) async fn retake(&self, shell: &Arc<Shell>) -> Result<(), Failure> {
         let epoch = shell.store.take_over(self.id, &shell.owner).await?;
+        failpoint::reached("after_takeover");
         let shard = Shard::new(
             self.id,
             epoch,
@@ -200,6 +203,10 @@ impl Slot {
         }
         self.recover(shell).await;
         shell.alarm.ring();
+        // What the unknown commit made may be there, and nobody else will say so.
+        for moved in self.watched.lock().values() {
+            moved.notify_waiters();
+        }
         Ok(())
     }
 
@@ -244,19 +251,20 @@ impl Slot {
             shell.alarm.at_latest(next);
         }
         for load in errands.loads {
-            self.load(shell, load);
+            self.load(shell, load, errands.epoch);
         }
     }
 
     /// A read that is there at once is taken at once; one that waits goes on in a task, so that no asker who leaves can lose it.
-    fn load(&self, shell: &Arc<Shell>, load: Load) {
+    /// Loads are numbered anew under each epoch: what comes back to another is nobody's.
+    fn load(&self, shell: &Arc<Shell>, load: Load, epoch: Epoch) {
         let store = Arc::clone(&shell.store);
         let shard = self.id;
         let (number, read) = super::events::load(store, shard, load);
         at_once_or_later(shell, read, move |shell, loaded, _| {
             let slot = &shell.slots[shard.0 as usize];
             slot.step(shell, |owned, now, out| {
-                if owned.here {
+                if owned.here && owned.epoch == epoch {
                     owned.shard.loaded(number, loaded, now, &shell.limits, out);
                 }
             });
@@ -302,6 +310,7 @@ impl Slot {
 impl Owned {
     fn sort(&mut self, out: Vec<Output<Workflow>>) -> Errands {
         let mut errands = Errands {
+            epoch: self.epoch,
             next_tick: if self.here {
                 self.shard.next_tick()
             } else {

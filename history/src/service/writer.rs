@@ -10,9 +10,10 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
-use super::Shell;
+use super::{Shell, failpoint};
 use crate::id::ShardId;
 use crate::log::{Failure, ShardBatch};
+use crate::planted::{Fault, planted};
 use crate::shard::Taken;
 
 /// The most that one commit carries.
@@ -152,6 +153,7 @@ impl Writer {
                         self.shell.slots[batch.shard.0 as usize].committed(&self.shell, through);
                     }
                 }
+                failpoint::reached("after_release");
             }
             Err(Failure::Refused(cause)) => {
                 tracing::warn!(error = %cause, "commit refused; trying item by item");
@@ -162,6 +164,11 @@ impl Writer {
             Err(Failure::RolledBack(cause)) => {
                 tracing::warn!(error = %cause, "commit rolled back; trying again");
                 self.again(batches.iter().map(|batch| batch.shard));
+            }
+            Err(Failure::Unknown(_)) if planted(Fault::MemoryKeptAfterUnknown) => {
+                for (batch, through) in batches.iter().zip(through) {
+                    self.shell.slots[batch.shard.0 as usize].committed(&self.shell, through);
+                }
             }
             Err(Failure::Unknown(cause)) => {
                 tracing::error!(error = %cause, "outcome of a commit unknown");
@@ -202,9 +209,11 @@ impl Writer {
     }
 
     fn store(&self, batches: &[ShardBatch]) -> Result<crate::log::Committed, Failure> {
-        self.shell
-            .runtime
-            .block_on(self.shell.store.commit(self.number, batches))
+        let store = &self.shell.store;
+        self.shell.runtime.block_on(async {
+            failpoint::before_commit(store, self.number, batches)?;
+            failpoint::after_commit(store.commit(self.number, batches).await?)
+        })
     }
 
     /// Nothing was written: the same items are taken again after a while.

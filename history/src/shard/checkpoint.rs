@@ -4,6 +4,7 @@
 //! queued behind it finds `wake_at` as the checkpoint left it. Deliberately absent: when a run leaves (`cache`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,6 +13,7 @@ use super::{Config, Output, Shard};
 use crate::id::{Key, RunId, Time};
 use crate::kind::Kind;
 use crate::log::{Parked, Snapshot, Write};
+use crate::planted::{Fault, planted};
 
 impl<K: Kind> Shard<K> {
     /// Queues one item with the checkpoints of these runs of an id.
@@ -32,7 +34,10 @@ impl<K: Kind> Shard<K> {
 impl<K: Kind> Cached<K> {
     /// The write of a checkpoint. From here on, not from its commit on, the table counts as what it says.
     fn checkpoint(&mut self, parked: Vec<Parked>, config: &Config) -> Write {
-        let wake_at = self.wake_bound();
+        let mut wake_at = self.wake_bound();
+        if planted(Fault::WakeAtTooLate) {
+            wake_at = wake_at.map(|time| time.after(Duration::from_secs(20)));
+        }
         self.wake_at = WakeAt::At(wake_at);
         self.parked.clone_from(&parked);
         Write::Checkpoint {

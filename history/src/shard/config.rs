@@ -37,6 +37,17 @@ pub struct Config {
     pub retry: Duration,
 }
 
+impl Config {
+    /// Sets the duration that a key names.
+    pub fn set_duration(&mut self, key: &str, value: Duration) -> bool {
+        match key.to_ascii_lowercase().as_str() {
+            "history.cachequiettime" => self.quiet = value,
+            _ => return false,
+        }
+        true
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -49,8 +49,9 @@ struct Line {
     /// Behind `after` there may be parked rows that nobody here knows of.
     more: bool,
     after: Option<Parked>,
-    /// A read is under way; `again`: it may miss a row that was parked meanwhile.
+    /// A read is under way. It may miss the rows that were hidden meanwhile, and with `again` any.
     reading: bool,
+    hidden: BTreeSet<Parked>,
     again: bool,
     /// Rows that are being looked at.
     looks: usize,
@@ -99,13 +100,26 @@ impl Line {
         self.out == 0 && self.overflow.is_empty() && !self.more && !self.reading && self.looks == 0
     }
 
-    /// A row was parked that nobody here knows of any more.
-    fn hide(&mut self, row: &Parked) {
+    /// A row is parked that nobody here knows of any more.
+    fn hide(&mut self, row: Parked) {
         self.more = true;
-        self.again |= self.reading;
-        if self.after.as_ref().is_some_and(|after| row <= after) {
+        if self.reading {
+            self.hidden.insert(row);
+        } else if self.after.as_ref().is_some_and(|after| row <= *after) {
             self.after = None;
         }
+    }
+
+    /// A page of rows was read. What it may have missed is looked for from the beginning.
+    fn read(&mut self, limit: usize, mut rows: Vec<Parked>) {
+        self.reading = false;
+        self.more = rows.len() >= limit;
+        let hidden = std::mem::take(&mut self.hidden);
+        let last = rows.last().filter(|_| self.more);
+        let missed = |row: &Parked| last.is_none_or(|last| row <= last) && !rows.contains(row);
+        let again = std::mem::take(&mut self.again) || hidden.iter().any(missed);
+        self.more |= again;
+        self.after = rows.pop().filter(|_| !again);
     }
 }
 
@@ -207,7 +221,7 @@ impl Offers {
                 continue;
             };
             line.overflow.remove(&held.place(run));
-            line.hide(&held.row(run));
+            line.hide(held.row(run));
             if line.wants(self.out_max) {
                 self.wanting.insert(held.offer.queue);
             }
@@ -247,7 +261,7 @@ impl Offers {
     pub(super) fn put_back(&mut self, row: &Parked, retry: Time) {
         self.retry = retry;
         if let Some(line) = self.lines.get_mut(&row.queue) {
-            line.hide(row);
+            line.hide(row.clone());
         }
     }
 
@@ -303,13 +317,7 @@ impl Offers {
         let Some(line) = self.lines.get_mut(queue) else {
             return changes;
         };
-        line.reading = false;
-        line.more = rows.len() >= limit;
-        line.after = rows.into_iter().next_back();
-        if std::mem::take(&mut line.again) {
-            line.more = true;
-            line.after = None;
-        }
+        line.read(limit, rows);
         line.looks += fresh.len();
         self.looks.extend(fresh);
         self.advance(queue, &mut changes);
@@ -321,6 +329,9 @@ impl Offers {
         self.retry = retry;
         if let Some(line) = self.lines.get_mut(&queue) {
             line.reading = false;
+            for row in std::mem::take(&mut line.hidden) {
+                line.hide(row);
+            }
             self.wanting.insert(queue);
         }
     }

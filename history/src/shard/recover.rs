@@ -17,6 +17,7 @@ use crate::execution::Limits;
 use crate::id::{Key, RunId, Time};
 use crate::kind::{Illegal, Kind, Queue, Unavailable};
 use crate::log::{Found, Parked, ReadError, Record, Row, Stored};
+use crate::planted::{Fault, planted};
 
 /// What a turn lacks.
 #[derive(Debug)]
@@ -277,7 +278,13 @@ impl<K: Kind> Shard<K> {
                     entry.waiting.push_front(Turn::wake(run));
                     self.waiting += 1;
                 } else {
+                    let before = out.len();
                     self.settle(key, run, out);
+                    if planted(Fault::OfferNotMadeAgain) {
+                        let offers =
+                            |output: &mut Output<K>| matches!(output, Output::Offer { .. });
+                        out.extract_if(before.., offers).for_each(drop);
+                    }
                 }
             }
             Err(Illegal(why)) => self.quarantine(run, why, out),

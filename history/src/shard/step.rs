@@ -13,6 +13,7 @@ use super::{Output, Released, Shard, Slice, unavailable};
 use crate::id::{Key, RunId, Ticket};
 use crate::kind::{Answered, Kind, Step, Unavailable};
 use crate::log::Write;
+use crate::planted::{Fault, planted};
 
 impl<K: Kind> Shard<K> {
     /// The step becomes the head: one item with all that it writes, and the answers that hang on it.
@@ -132,6 +133,9 @@ impl<K: Kind> Shard<K> {
             head,
             answers,
         };
+        if planted(Fault::ReplyBeforeCommit) || (!moves && planted(Fault::DedupeBeforeFrontier)) {
+            return release.give(out);
+        }
         // An answer with writes of its own leaves with them; their commit is its proof.
         let number = if moves {
             head

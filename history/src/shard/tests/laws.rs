@@ -290,3 +290,67 @@ proptest! {
         play(Config { reads_need_proof: proof, ..tight() }, script);
     }
 }
+
+/// What random stories found once.
+#[test]
+fn a_parked_offer_is_not_read_for_ever_while_its_run_comes_and_goes() {
+    use Act::{Ask, Commit, Crash, FailLoad, Load, Pass, Take};
+    let begin = [Ask(0, 0, 0), Ask(1, 0, 0), Ask(3, 0, 0)];
+    let then = [
+        Load,
+        FailLoad,
+        Load,
+        Load,
+        Ask(0, 0, 0),
+        Load,
+        Load,
+        Take(2),
+        Commit,
+    ];
+    let parked = [Ask(0, 0, 0), Ask(0, 8, 0), Pass(2000), Take(2), Commit];
+    let after = [
+        Crash(false),
+        Load,
+        Ask(0, 0, 0),
+        Ask(0, 2, 0),
+        Ask(0, 0, 0),
+        FailLoad,
+    ];
+    let last = [Ask(1, 0, 0), Ask(0, 0, 0), Pass(2000)];
+    let script = [&begin[..], &then, &parked, &after, &last].concat();
+    play(tight(), script);
+}
+
+#[test]
+fn a_run_that_was_refused_is_not_known_by_an_older_read() {
+    use Act::{Ask, Commit, Crash, FailLoad, Load, Pass, Refuse, Take};
+    let begin = [Crash(false), Ask(2, 2, 0), Ask(0, 2, 0), FailLoad];
+    let started = [
+        Ask(2, 0, 0),
+        Ask(2, 0, 0),
+        Ask(3, 0, 0),
+        Load,
+        Load,
+        Ask(0, 2, 0),
+    ];
+    let durable = [
+        Ask(2, 0, 0),
+        Load,
+        Take(2),
+        Commit,
+        Take(1),
+        Ask(2, 0, 0),
+        Take(1),
+        Load,
+    ];
+    let refused = [Pass(2000), Ask(3, 0, 201), Refuse(69), Ask(3, 8, 0)];
+    let script = [&begin[..], &started, &durable, &refused].concat();
+    let reads_need_proof = true;
+    play(
+        Config {
+            reads_need_proof,
+            ..tight()
+        },
+        script,
+    );
+}

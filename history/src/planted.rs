@@ -1,0 +1,64 @@
+//! Bugs that are there on purpose, so that the tests can show that they would find them.
+//!
+//! Without the feature `planted` there are none: [`planted`] is a constant `false`, and the compiler takes out what hangs on
+//! it. With it `CAIRN_PLANTED` names the one bug of this process. Each is one line, where the right decision is taken.
+
+/// A bug to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// An answer leaves at once, not with the commit that it speaks of.
+    ReplyBeforeCommit,
+    /// What changes nothing (a duplicate, a read, a refusal) is answered from a head that is not durable.
+    DedupeBeforeFrontier,
+    /// A commit does not compare its epoch.
+    NoEpochProof,
+    /// A commit whose outcome is unknown counts as done.
+    MemoryKeptAfterUnknown,
+    /// A closed run refuses a repeated request before it is recognized.
+    DedupeAfterClosed,
+    /// A checkpoint writes a wake-up later than the state has it.
+    WakeAtTooLate,
+    /// The table ends up as if a checkpoint were written behind the transition that was queued after it.
+    CheckpointOvertakes,
+    /// A run that is loaded does not offer what it owes.
+    OfferNotMadeAgain,
+    /// Events that waited in a buffer are not there after a takeover.
+    BufferedEventDropped,
+}
+
+/// Does this process have the bug?
+#[cfg(not(feature = "planted"))]
+#[must_use]
+pub(crate) const fn planted(_fault: Fault) -> bool {
+    false
+}
+
+/// Does this process have the bug?
+#[cfg(feature = "planted")]
+#[must_use]
+pub(crate) fn planted(fault: Fault) -> bool {
+    static CHOSEN: std::sync::OnceLock<Option<Fault>> = std::sync::OnceLock::new();
+    *CHOSEN.get_or_init(chosen) == Some(fault)
+}
+
+#[cfg(feature = "planted")]
+fn chosen() -> Option<Fault> {
+    let name = std::env::var("CAIRN_PLANTED").ok()?;
+    let fault = match name.as_str() {
+        "reply-before-commit" => Fault::ReplyBeforeCommit,
+        "dedupe-before-frontier" => Fault::DedupeBeforeFrontier,
+        "no-epoch-proof" => Fault::NoEpochProof,
+        "memory-kept-after-unknown" => Fault::MemoryKeptAfterUnknown,
+        "dedupe-after-closed" => Fault::DedupeAfterClosed,
+        "wake-at-too-late" => Fault::WakeAtTooLate,
+        "checkpoint-overtakes" => Fault::CheckpointOvertakes,
+        "offer-not-made-again" => Fault::OfferNotMadeAgain,
+        "buffered-event-dropped" => Fault::BufferedEventDropped,
+        _ => {
+            tracing::error!(name, "no such planted bug");
+            std::process::abort()
+        }
+    };
+    tracing::warn!(?fault, "this process has a bug on purpose");
+    Some(fault)
+}
