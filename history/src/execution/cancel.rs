@@ -29,6 +29,7 @@ pub(crate) fn request(
     let extra = Extra {
         user_metadata: None,
         links: question.links.clone(),
+        ..Extra::default()
     };
     let now = draft.now;
     draft.happen_with(

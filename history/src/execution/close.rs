@@ -176,6 +176,7 @@ fn retry(
     let extra = Extra {
         user_metadata: start.1.user_metadata.clone(),
         links: start.1.links.clone(),
+        ..Extra::default()
     };
     let successor = follow(&draft.state, run, attributes, extra, context)?;
     Ok(Retried::Yes(Box::new(successor)))

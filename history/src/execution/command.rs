@@ -11,7 +11,7 @@ use cairn_proto::temporal::api::common::v1::{
 };
 use cairn_proto::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use cairn_proto::temporal::api::failure::v1::Failure;
-use cairn_proto::temporal::api::sdk::v1::UserMetadata;
+use cairn_proto::temporal::api::sdk::v1::{EventGroupMarker, UserMetadata};
 
 use super::{Limits, Refusal};
 
@@ -19,6 +19,7 @@ use super::{Limits, Refusal};
 #[derive(Clone, Debug)]
 pub struct Command {
     pub user_metadata: Option<UserMetadata>,
+    pub event_group_markers: Vec<EventGroupMarker>,
     pub attributes: Attributes,
 }
 
@@ -246,7 +247,7 @@ impl TryFrom<wire::Command> for Command {
         let wire::Command {
             command_type,
             user_metadata,
-            event_group_markers: _,
+            event_group_markers,
             attributes,
         } = command;
         let kind = CommandType::try_from(command_type)
@@ -255,6 +256,7 @@ impl TryFrom<wire::Command> for Command {
             .ok_or(Unknown(command_type))?;
         Ok(Self {
             user_metadata,
+            event_group_markers,
             attributes: destructure(kind, attributes),
         })
     }

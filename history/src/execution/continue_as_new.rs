@@ -69,6 +69,7 @@ pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<
     let extra = Extra {
         user_metadata: it.draft.state.origin.user_metadata.clone(),
         links: Vec::new(),
+        ..Extra::default()
     };
     it.successor = Some(close::follow(
         &it.draft.state,

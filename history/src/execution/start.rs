@@ -412,6 +412,7 @@ fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
     let extra = Extra {
         user_metadata: question.user_metadata.clone(),
         links: question.links.clone(),
+        ..Extra::default()
     };
     let mut draft = Draft::open(
         run,

@@ -144,9 +144,11 @@ impl State {
                 true
             }
             Attributes::TimerStartedEventAttributes(it) => self.timers_mut().started(id, time, it),
-            Attributes::TimerFiredEventAttributes(it) => self.timers_mut().gone(&it.timer_id),
+            Attributes::TimerFiredEventAttributes(it) => {
+                self.timers_mut().gone(it.started_event_id)
+            }
             Attributes::TimerCanceledEventAttributes(it) => {
-                self.timers_mut().gone(&it.timer_id)
+                self.timers_mut().gone(it.started_event_id)
                     || Arc::make_mut(&mut self.buffer).forget_fired(&it.timer_id)
             }
             Attributes::WorkflowExecutionSignaledEventAttributes(it) => {

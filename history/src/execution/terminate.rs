@@ -28,6 +28,7 @@ pub(crate) fn terminate(run: Run<'_>, question: &Terminate, context: &mut Contex
     let extra = Extra {
         user_metadata: None,
         links: question.links.clone(),
+        ..Extra::default()
     };
     by(
         &mut draft,

@@ -12,7 +12,7 @@ use cairn_proto::temporal::api::common::v1::Link;
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
-use cairn_proto::temporal::api::sdk::v1::UserMetadata;
+use cairn_proto::temporal::api::sdk::v1::{EventGroupMarker, UserMetadata};
 
 use super::state::State;
 use super::{Limits, Refusal, Workflow, buffer, terminate, wire, workflow_task};
@@ -24,6 +24,7 @@ use crate::kind::{Illegal, Transition, Unavailable};
 pub(crate) struct Extra {
     pub(crate) user_metadata: Option<UserMetadata>,
     pub(crate) links: Vec<Link>,
+    pub(crate) event_group_markers: Vec<EventGroupMarker>,
 }
 
 #[derive(Debug)]
@@ -249,6 +250,7 @@ fn build(attributes: Attributes, time: Time, extra: Extra) -> HistoryEvent {
         attributes: Some(attributes),
         user_metadata: extra.user_metadata,
         links: extra.links,
+        event_group_markers: extra.event_group_markers,
         ..HistoryEvent::default()
     }
 }

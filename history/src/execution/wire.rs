@@ -157,3 +157,51 @@ pub(crate) mod shared_map {
             .collect())
     }
 }
+
+/// Shared messages, one behind the other.
+pub(crate) mod shared_messages {
+    use std::sync::Arc;
+
+    use cairn_proto::prost::Message;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<M: Message, S: Serializer>(
+        messages: &[Arc<M>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(messages.iter().map(|message| message.encode_to_vec()))
+    }
+
+    pub(crate) fn deserialize<'de, M: Message + Default, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Arc<M>>, D::Error> {
+        Vec::<Vec<u8>>::deserialize(deserializer)?
+            .iter()
+            .map(|bytes| M::decode(&**bytes).map(Arc::new))
+            .collect::<Result<_, _>>()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// A list of shared parts.
+pub(crate) mod shared_list {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        list: &[Arc<T>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(list.iter().map(|value| &**value))
+    }
+
+    pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Arc<T>>, D::Error> {
+        Ok(Vec::<T>::deserialize(deserializer)?
+            .into_iter()
+            .map(Arc::new)
+            .collect())
+    }
+}

@@ -72,7 +72,9 @@ async fn rest(shell: &Shell) {
         .filter_map(super::slot::Slot::next_tick)
         .min();
     let now = shell.clock.now();
-    let nap = next.map_or(NAP_MAX, |next| next.since(now)).clamp(NAP_MIN, NAP_MAX);
+    let nap = next
+        .map_or(NAP_MAX, |next| next.since(now))
+        .clamp(NAP_MIN, NAP_MAX);
     shell
         .alarm
         .planned

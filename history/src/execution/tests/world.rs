@@ -431,6 +431,7 @@ impl World {
         };
         Command {
             user_metadata: None,
+            event_group_markers: Vec::new(),
             attributes,
         }
     }
