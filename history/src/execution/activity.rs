@@ -18,6 +18,7 @@ use std::time::Duration;
 use cairn_proto::cairn::record::v1 as record;
 use cairn_proto::temporal::api::common::v1::Priority;
 use cairn_proto::temporal::api::failure::v1::Failure;
+use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::history::v1::ActivityTaskScheduledEventAttributes;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,7 @@ mod timeout;
 pub(crate) use cancel::request_cancel;
 pub(crate) use heartbeat::{Beat, heartbeat};
 pub(crate) use respond::{cancel, complete, fail};
-pub(crate) use schedule::schedule;
+pub(crate) use schedule::{check_queue, schedule};
 pub(crate) use start::{start, start_eager};
 pub(crate) use timeout::{next_deadline, time_out};
 
@@ -170,7 +171,15 @@ impl Part {
         activity.attempt = it.attempt;
         activity.scheduled_time = Time(it.scheduled_time);
         activity.last_failure.clone_from(&it.failure);
-        activity.last_complete_time = Some(time);
+        let timed_out = it.failure.as_ref().is_some_and(|failure| {
+            matches!(
+                failure.failure_info,
+                Some(FailureInfo::TimeoutFailureInfo(_))
+            )
+        });
+        // An attempt that timed out was not completed by anybody.
+        activity.last_complete_time = (!timed_out).then_some(time);
+        activity.last_started_time = None;
         activity.started.take().is_some()
     }
 }

@@ -15,7 +15,7 @@ use crate::execution::retry::timeout_name;
 use crate::execution::transition::Draft;
 use crate::id::Time;
 
-/// The attempt ran out of time, and so has the activity.
+/// The activity as a whole ran out of time, within an attempt or between two.
 const NO_TIME_LEFT: &str = "Not enough time to schedule next retry before activity ScheduleToClose \
                             timeout, giving up retrying";
 
@@ -111,7 +111,7 @@ fn time_out_one(
     let mut failure = timeout_failure(kind);
     let mut retry_state = RetryState::Timeout;
     if attempt_ended {
-        match retry(draft, activity, &failure) {
+        match retry(draft, activity, Some(&failure)) {
             Ok(()) => {
                 volatile.forget_beat(activity.scheduled_event_id);
                 return;
@@ -119,7 +119,9 @@ fn time_out_one(
             Err(state) => retry_state = state,
         }
     }
-    if attempt_ended && retry_state == RetryState::Timeout {
+    let all_ended = kind == TimeoutType::ScheduleToClose
+        || (attempt_ended && retry_state == RetryState::Timeout);
+    if all_ended {
         failure = Failure {
             message: NO_TIME_LEFT.to_owned(),
             ..timeout_failure(TimeoutType::ScheduleToClose)
@@ -133,7 +135,7 @@ fn time_out_one(
         info.last_heartbeat_details = details;
     }
     failure.cause = activity.last_failure.clone().map(Box::new);
-    close(draft, activity, |started_event_id| {
+    close(draft, activity, None, |started_event_id| {
         Attributes::ActivityTaskTimedOutEventAttributes(ActivityTaskTimedOutEventAttributes {
             failure: Some(failure),
             scheduled_event_id: activity.scheduled_event_id,
