@@ -116,7 +116,7 @@ impl Slot {
                 Ok(parked) => {
                     let queues = parked.into_iter().map(|(queue, ..)| queue).collect();
                     return self.step(shell, |owned, now, out| {
-                        owned.shard.parked_queues(queues, now, out)
+                        owned.shard.parked_queues(queues, now, out);
                     });
                 }
                 Err(error) => {
@@ -161,7 +161,7 @@ impl Slot {
 
     pub(super) fn committed(&self, shell: &Arc<Shell>, through: u64) {
         self.step(shell, |owned, now, out| {
-            owned.shard.committed(through, now, out)
+            owned.shard.committed(through, now, out);
         });
     }
 
@@ -171,7 +171,7 @@ impl Slot {
 
     pub(super) fn refused(&self, shell: &Arc<Shell>, number: u64) {
         self.step(shell, |owned, now, out| {
-            owned.shard.refused(number, now, out)
+            owned.shard.refused(number, now, out);
         });
     }
 
