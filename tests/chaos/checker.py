@@ -57,7 +57,7 @@ def durability(world: World) -> Iterator[Violation]:
         run = world.runs.get(run_id)
         if run is None or not run.events:
             yield Violation("I-1", f"{op.kind} {op.fields} was acknowledged, run {run_id} is gone")
-        elif not happened(op, run):
+        elif not happened(op, run) and not run.buffering:
             yield Violation("I-1", f"{op.kind} {op.fields} was acknowledged and is not in the history of {run_id}")
 
 
