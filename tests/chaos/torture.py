@@ -189,15 +189,18 @@ async def collect(raw: Raw, file: Path, converge: float) -> tuple[dict[str, Run]
 async def fetch(raw: Raw, workflow_id: str, run_id: str, listed: int | None) -> Run:
     """A run's history and description; one that is not found, or was set aside, has no events. Any other refusal is asked again."""
     nothing = Run(workflow_id, run_id, [], listed_status=listed)
+    again = 5
 
     async def certain() -> Run | None:
+        nonlocal again
         try:
             shown = await raw.history(workflow_id, run_id)
             info = (await raw.describe(workflow_id, run_id)).workflow_execution_info
-            if len(durable(shown)) < info.history_length:
-                shown = await raw.history(workflow_id, run_id)  # a run that is stuck may move all the same
         except Refused as refusal:
             return nothing if refusal.code in ("NOT_FOUND", "DATA_LOSS") else None
+        if len(durable(shown)) != info.history_length and again:
+            again -= 1  # a run that was given up may move all the same
+            return None
         return Run(workflow_id, run_id, durable(shown), info.status, info.history_length, listed, event_name(shown[-1]) == "WorkflowTaskStarted")
 
     try:
