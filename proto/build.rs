@@ -12,12 +12,7 @@ use protox::Compiler;
 use protox::file::{File, FileResolver};
 
 /// What the public files are made of: their own packages and those that they import for annotations.
-const PUBLISHED: [&str; 4] = [
-    "temporal.api",
-    "google",
-    "nexusannotations",
-    "grpc.gateway",
-];
+const PUBLISHED: [&str; 4] = ["temporal.api", "google", "nexusannotations", "grpc.gateway"];
 /// The public services for which stubs are made and which reflection shows.
 const SERVED: [&str; 2] = [
     "temporal.api.workflowservice.v1",

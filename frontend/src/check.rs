@@ -29,14 +29,6 @@ type Checked = Result<(), Error>;
 const LONGEST: i64 = 100 * 365 * 24 * 3600;
 const FAIRNESS_KEY: usize = 64;
 
-/// U+0000 cannot be kept by every database, so no name that is looked up may hold it.
-pub(crate) fn no_nul(field: &str, value: &str) -> Checked {
-    if value.contains('\0') {
-        return Err(Error::invalid(format!("{field} must not contain U+0000.")));
-    }
-    Ok(())
-}
-
 /// The execution that a request is about.
 pub(crate) fn execution(execution: Option<&WorkflowExecution>) -> Checked {
     let execution = execution.ok_or_else(|| Error::invalid("Execution is not set on request."))?;
@@ -46,7 +38,7 @@ pub(crate) fn execution(execution: Option<&WorkflowExecution>) -> Checked {
     if !execution.run_id.is_empty() && uuid::Uuid::parse_str(&execution.run_id).is_err() {
         return Err(Error::invalid("Invalid RunId."));
     }
-    no_nul("WorkflowId", &execution.workflow_id)
+    Ok(())
 }
 
 /// The workflow id of a run to be started.
@@ -54,8 +46,7 @@ pub(crate) fn workflow_id(config: &Config, id: &str) -> Checked {
     if id.is_empty() {
         return Err(Error::invalid("WorkflowId is not set on request."));
     }
-    not_longer("WorkflowId", id, config)?;
-    no_nul("WorkflowId", id)
+    not_longer("WorkflowId", id, config)
 }
 
 /// `… exceeds maximum allowed length (1001/1000)`
@@ -260,8 +251,7 @@ fn task_queue_names(config: &Config, queue: &mut TaskQueue) -> Checked {
     if too_long(&queue.name) || (sticky && too_long(&queue.normal_name)) {
         return Err(Error::invalid("taskQueue length exceeds limit"));
     }
-    no_nul("TaskQueue", &queue.name)?;
-    no_nul("TaskQueue", &queue.normal_name)
+    Ok(())
 }
 
 /// A priority: levels above the last are cut by who uses them.

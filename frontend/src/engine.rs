@@ -48,7 +48,11 @@ const REFRESH: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Takes the shards of a store and begins to serve. Must be called in a tokio runtime, which it then uses.
-    pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: Options) -> Result<Self, OpenError> {
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
         let history = History::start(Arc::clone(&store), Arc::clone(&clock), options.history);
         let history = history.await.map_err(OpenError::Shards)?;
         let now = Arc::clone(&clock);
@@ -70,7 +74,12 @@ impl Engine {
             ensured.map_err(|status| OpenError::Namespace(name, status))?;
         }
         let refresh = tokio::spawn(keep_fresh(Arc::clone(&frontend)));
-        Ok(Self { frontend, history, matching, refresh })
+        Ok(Self {
+            frontend,
+            history,
+            matching,
+            refresh,
+        })
     }
 
     /// What answers the public services.

@@ -17,11 +17,11 @@ use tonic::{Response, Status};
 use uuid::Uuid;
 
 pub mod access;
-pub mod engine;
 mod check;
 mod cluster;
 mod config;
 mod deadline;
+pub mod engine;
 mod error;
 mod history;
 mod namespace;

@@ -139,7 +139,6 @@ pub(crate) async fn register(
         return Err(Error::invalid("Namespace not set on request."));
     }
     check::within_limit("Namespace", &name, &frontend.config)?;
-    check::no_nul("Namespace", &name)?;
     if request.is_global_namespace {
         return Err(Error::invalid(
             "Cannot register global namespace when not enabled",

@@ -21,16 +21,18 @@ fn id_policies(reuse: &mut i32, conflict: &mut i32, default: Conflict) -> Result
         used together with a WorkflowIDConflictPolicy";
     const REJECT: &str = "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be used \
         together with WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING";
-    // A policy that is not known yet is none.
+    // What is not known yet is no policy, but it is one that was asked for.
     let asked_reuse = Reuse::try_from(*reuse).unwrap_or(Reuse::Unspecified);
     let asked_conflict = Conflict::try_from(*conflict).unwrap_or(Conflict::Unspecified);
     #[expect(deprecated, reason = "clients still send it")]
     let terminate_if_running = Reuse::TerminateIfRunning;
     let (asked_reuse, asked_conflict) = match (asked_reuse, asked_conflict) {
-        (reuse, Conflict::Unspecified) if reuse == terminate_if_running => {
+        (reuse, _) if reuse == terminate_if_running => {
+            if *conflict != i32::from(Conflict::Unspecified) {
+                return Err(Error::invalid(TERMINATE));
+            }
             (Reuse::AllowDuplicate, Conflict::TerminateExisting)
         }
-        (reuse, _) if reuse == terminate_if_running => return Err(Error::invalid(TERMINATE)),
         (Reuse::RejectDuplicate, Conflict::TerminateExisting) => {
             return Err(Error::invalid(REJECT));
         }

@@ -3,6 +3,23 @@
 //! Deliberately absent: I/O, clocks, randomness, requests of the wire. Events are proto (they are the published language);
 //! questions, refusals and state are our own types.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "published messages hold hash maps; nothing here depends on their order"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a run is handed over whole: it carries the one mutable borrow of its volatile part"
+)]
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "a way out is an outcome, also where it is always a step"
+)]
+#![expect(
+    deprecated,
+    reason = "what older workers and clients send is kept as it came"
+)]
+
 use std::collections::BTreeMap;
 
 use cairn_proto::cairn::record::v1::{Changes, change::Change};
@@ -197,16 +214,15 @@ impl Kind for Workflow {
         let mut changes = changes.into_iter().peekable();
         let mut events = events.into_iter();
         let mut applied = 0;
-        let mut state = match state {
-            Some(state) => state,
-            None => {
-                let opened = changes.next().and_then(|it| it.change);
-                let (Some(Change::Opened(opened)), Some(event)) = (opened, events.next()) else {
-                    return Err(Illegal("a run that does not begin with a start".to_owned()));
-                };
-                applied = 1;
-                State::open(run, &opened, &event)?
-            }
+        let mut state = if let Some(state) = state {
+            state
+        } else {
+            let opened = changes.next().and_then(|it| it.change);
+            let (Some(Change::Opened(opened)), Some(event)) = (opened, events.next()) else {
+                return Err(Illegal("a run that does not begin with a start".to_owned()));
+            };
+            applied = 1;
+            State::open(run, &opened, &event)?
         };
         loop {
             while let Some(change) = changes.next_if(|it| it.position <= applied) {
@@ -351,11 +367,11 @@ fn owed_workflow_task(state: &State, volatile: &Volatile) -> Option<Offer> {
     })
 }
 
-/// The priority of a task; unset is the middle.
+/// The priority of a task, 1 to 5; unset is the middle.
 fn priority(priority: Option<&Priority>) -> u8 {
     match priority.map_or(0, |it| it.priority_key) {
-        key @ 1..=5 => u8::try_from(key).unwrap_or(3),
-        _ => 3,
+        key if key <= 0 => 3,
+        key => u8::try_from(key).unwrap_or(5).min(5),
     }
 }
 
@@ -363,14 +379,11 @@ fn check_priority(priority: &Priority) -> Result<(), String> {
     if priority.priority_key < 0 {
         return Err("priority key can't be negative".to_owned());
     }
-    if priority.priority_key > 5 {
-        return Err("priority key can't be larger than 5".to_owned());
-    }
     if priority.fairness_key.len() > 64 {
         return Err("fairness key length exceeds limit".to_owned());
     }
     if priority.fairness_weight < 0.0 {
-        return Err("fairness weight can't be negative".to_owned());
+        return Err("must be greater than zero".to_owned());
     }
     Ok(())
 }

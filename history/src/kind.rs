@@ -52,7 +52,7 @@ pub trait Kind: Debug + Sized + Send + Sync + 'static {
     /// Is the run still open? A closed run has no later event.
     fn is_open(state: &Self::State) -> bool;
 
-    /// A closed run past its retention: it may be deleted.
+    /// Is the run closed, and has its retention passed? Then it is deleted.
     fn expired(state: &Self::State, now: Time) -> bool;
 
     /// The id that the run belongs to.

@@ -169,6 +169,7 @@ impl Shell {
         start_request_id: Option<String>,
         question: Question,
     ) -> (crate::id::Ticket, Result<Reply, Status>) {
+        let named = run.map(|run| (key.workflow_id.clone(), run));
         let (ticket, answer) = self.put(key, run, start_request_id, question);
         let released = match answer.await {
             Ok(released) => released,
@@ -184,7 +185,7 @@ impl Shell {
                 answer,
                 events: released.events,
             }),
-            Err(refusal) => Err(refusal::status(refusal)),
+            Err(refusal) => Err(refusal::status_about(refusal, named.as_ref())),
         };
         (ticket, reply)
     }

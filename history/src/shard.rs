@@ -8,11 +8,14 @@
 
 mod cache;
 mod checkpoint;
+mod config;
 mod entry;
 mod offers;
+mod park;
 mod queue;
 mod recover;
 mod refuse;
+mod step;
 mod tail;
 mod turn;
 mod wake;
@@ -23,7 +26,6 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -31,6 +33,8 @@ use crate::execution::Limits;
 use crate::id::{Entropy, Epoch, Key, RunId, ShardId, Ticket, Time};
 use crate::kind::{Kind, Offer, Queue, Unavailable};
 use crate::log::{Found, Parked, ReadError, ShardBatch, Stored, WakeUp};
+
+pub use config::Config;
 
 use entry::Entry;
 use turn::Turn;
@@ -118,6 +122,10 @@ pub enum Load {
 
 /// What a load found.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is nearly every one, and each lives for one call"
+)]
 pub enum Loaded {
     Id {
         found: Found,
@@ -128,74 +136,6 @@ pub enum Loaded {
     WakeUps(Vec<WakeUp>),
     Parked(Vec<Parked>),
     Failed(ReadError),
-}
-
-/// How much a shard holds, and for how long.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// `Store::reads_need_proof`.
-    pub reads_need_proof: bool,
-    /// A run that nobody touched for so long is checkpointed and leaves memory.
-    pub quiet: Duration,
-    /// Loaded runs; above it the least recently used leave.
-    pub cached_runs_max: usize,
-    /// Bytes of loaded runs, roughly.
-    pub cached_bytes_max: usize,
-    /// Durable events of a run that stay in memory for polls, bytes.
-    pub tail_bytes_max: usize,
-    /// What may wait for the disk before questions are turned away, bytes.
-    pub undurable_bytes_max: usize,
-    /// Questions that may wait behind loads.
-    pub waiting_max: usize,
-    /// Offers of one queue that matching holds at most.
-    pub offered_max: usize,
-    /// Wake-ups of runs that are not loaded, kept in memory.
-    pub wake_ups_max: usize,
-    /// How far ahead wake-ups are read.
-    pub horizon: Duration,
-    /// Loads of runs that nobody asked for (due wake-ups, parked offers) at one time.
-    pub loads_max: usize,
-    /// Rows of one read of wake-ups or parked offers.
-    pub page_max: usize,
-    /// A checkpoint writes a snapshot after so many records since the last …
-    pub snapshot_records: u64,
-    /// … or so many bytes.
-    pub snapshot_bytes: usize,
-    /// How long to wait after a read that failed.
-    pub retry: Duration,
-}
-
-impl Config {
-    /// Sets the duration that a key names.
-    pub fn set_duration(&mut self, key: &str, value: Duration) -> bool {
-        match key.to_ascii_lowercase().as_str() {
-            "history.cachequiettime" => self.quiet = value,
-            _ => return false,
-        }
-        true
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            reads_need_proof: true,
-            quiet: Duration::from_secs(5),
-            cached_runs_max: 10_000,
-            cached_bytes_max: 256 << 20,
-            tail_bytes_max: 128 << 10,
-            undurable_bytes_max: 16 << 20,
-            waiting_max: 10_000,
-            offered_max: 2_000,
-            wake_ups_max: 10_000,
-            horizon: Duration::from_secs(600),
-            loads_max: 64,
-            page_max: 1_000,
-            snapshot_records: 64,
-            snapshot_bytes: 64 << 10,
-            retry: Duration::from_secs(1),
-        }
-    }
 }
 
 /// A batch to commit and the number of its last item: what `Shard::committed` is told when it is durable.
@@ -284,10 +224,6 @@ impl<K: Kind> Shard<K> {
     }
 
     /// A question: answered at once, behind a commit, or behind a load.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a question, what it may know, and where its outputs go"
-    )]
     pub fn ask(
         &mut self,
         ticket: Ticket,
@@ -316,22 +252,18 @@ impl<K: Kind> Shard<K> {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
-        match run.and_then(|run| entry.run_mut(run)) {
-            Some(cached) => {
-                cached.askers.remove(&ticket);
-            }
-            // The front turn may be what a load was begun for; it stays and is asked for nobody.
-            None => {
-                let before = entry.waiting.len();
-                let front = entry.waiting.pop_front();
-                entry.waiting.retain(|turn| turn.ticket() != Some(ticket));
-                entry.waiting.extend(front);
-                entry
-                    .waiting
-                    .rotate_right(usize::from(!entry.waiting.is_empty()));
-                self.waiting -= before - entry.waiting.len();
-            }
+        if let Some(cached) = run.and_then(|run| entry.run_mut(run)) {
+            cached.askers.remove(&ticket);
+            return;
         }
+        // The front turn may be what a load was begun for; it stays and is asked for nobody.
+        let before = entry.waiting.len();
+        let front = entry.waiting.pop_front();
+        entry.waiting.retain(|turn| turn.ticket() != Some(ticket));
+        if let Some(front) = front {
+            entry.waiting.push_front(front);
+        }
+        self.waiting -= before - entry.waiting.len();
     }
 
     /// What waits to be committed, from the oldest on. Batches end in the order in which they were taken.

@@ -100,24 +100,28 @@ async fn is_there(store: &Postgres, run: u8) -> bool {
     !page.is_empty()
 }
 
-/// The server process whose query begins like this, once there is one that waits for something.
+/// The server process with this in its query, once it waits for this event.
 async fn waiting(intruder: &mut PgConnection, query: &str, event: &str) -> i32 {
-    loop {
-        let found: Option<i32> = sqlx::query_scalar(
-            "SELECT pid FROM pg_stat_activity
-             WHERE datname = current_database() AND query LIKE '%' || $1 || '%' AND wait_event = $2
-                 AND pid <> pg_backend_pid()",
-        )
-        .bind(query)
-        .bind(event)
-        .fetch_optional(&mut *intruder)
-        .await
-        .unwrap();
-        if let Some(process) = found {
-            return process;
+    let found = tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            let found: Option<i32> = sqlx::query_scalar(
+                "SELECT pid FROM pg_stat_activity
+                 WHERE datname = current_database() AND query LIKE '%' || $1 || '%' AND wait_event = $2
+                     AND pid <> pg_backend_pid()",
+            )
+            .bind(query)
+            .bind(event)
+            .fetch_optional(&mut *intruder)
+            .await
+            .unwrap();
+            if let Some(process) = found {
+                return process;
+            }
         }
-        tokio::task::yield_now().await;
-    }
+    });
+    found
+        .await
+        .unwrap_or_else(|_| panic!("nobody waits for {event} with {query}"))
 }
 
 #[tokio::test]

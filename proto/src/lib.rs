@@ -6,6 +6,7 @@
 #![allow(
     unreachable_pub,
     missing_debug_implementations,
+    clippy::all,
     clippy::pedantic,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,

@@ -37,8 +37,11 @@ impl Engine {
             Url::Memory | Url::Sqlite(_) => "sqlite",
             Url::Postgres(_) => "postgresql",
         };
-        let mut frontend =
-            cairn_frontend::Config { store_name: store_name.to_owned(), address, ..cairn_frontend::Config::default() };
+        let mut frontend = cairn_frontend::Config {
+            store_name: store_name.to_owned(),
+            address,
+            ..cairn_frontend::Config::default()
+        };
         let mut limits = Limits::default();
         let mut shard = shard::Config::default();
         apply(&config.dynamic, &mut frontend, &mut limits, &mut shard);
@@ -47,11 +50,24 @@ impl Engine {
             shard,
             owner: format!("{}/{}", config.server.grpc_address(), std::process::id()),
         };
-        let namespaces = config.namespaces.0.iter().map(|name| (name.clone(), RETENTION)).collect();
-        let options = Options { frontend, history, namespaces };
+        let namespaces = config
+            .namespaces
+            .0
+            .iter()
+            .map(|name| (name.clone(), RETENTION))
+            .collect();
+        let options = Options {
+            frontend,
+            history,
+            namespaces,
+        };
         let services = Services::open(store, Arc::new(SystemClock::default()), options).await?;
         let frontend = services.frontend();
-        Ok(Self { workflow: Arc::clone(&frontend), operator: frontend, services })
+        Ok(Self {
+            workflow: Arc::clone(&frontend),
+            operator: frontend,
+            services,
+        })
     }
 
     /// Ends waiting polls with empty answers and refuses new ones; calls in flight go on.
@@ -68,18 +84,32 @@ impl Engine {
 }
 
 async fn open_store(database: &Database) -> anyhow::Result<Arc<dyn Store>> {
-    let pragmas = database.pragmas.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let pragmas = database
+        .pragmas
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let place = match &database.url {
         Url::Memory => Place::Memory,
         Url::Sqlite(path) => Place::File(path.clone()),
         Url::Postgres(url) => {
-            let options = postgres::Options { shards: database.shards, ..postgres::Options::default() };
-            let store = Postgres::connect(url, &options).await.context("the PostgreSQL database did not open")?;
+            let options = postgres::Options {
+                shards: database.shards,
+                ..postgres::Options::default()
+            };
+            let store = Postgres::connect(url, &options)
+                .await
+                .context("the PostgreSQL database did not open")?;
             return Ok(Arc::new(store));
         }
     };
-    let options = sqlite::Options { place, shards: database.shards, pragmas };
-    let store = Sqlite::open(&options).with_context(|| format!("database {} did not open", database.url))?;
+    let options = sqlite::Options {
+        place,
+        shards: database.shards,
+        pragmas,
+    };
+    let store = Sqlite::open(&options)
+        .with_context(|| format!("database {} did not open", database.url))?;
     Ok(Arc::new(store))
 }
 
@@ -91,7 +121,10 @@ fn apply(dynamic: &Dynamic, frontend: &mut cairn_frontend::Config, limits: &mut 
             limits.set_number(key, number);
         } else if let Some(flag) = value.as_bool() {
             limits.set_flag(key, flag);
-        } else if let Some(duration) = value.as_str().and_then(|text| crate::client::duration::parse(text).ok()) {
+        } else if let Some(duration) = value
+            .as_str()
+            .and_then(|text| crate::client::duration::parse(text).ok())
+        {
             limits.set_duration(key, duration);
             shard.set_duration(key, duration);
         }

@@ -11,10 +11,13 @@ import fnmatch
 import json
 import sys
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.differential import scenarios as all_scenarios
 from tests.differential.compare import differences, unnoticed
+from tests.differential.deliberate import DELIBERATE, not_built, reason_for
 from tests.differential.run import AT_ONCE, Outcome, play_all, record, recorded
 from tests.differential.scenario import scenarios
 from tests.support import sdk
@@ -24,20 +27,41 @@ SHOWN_MAX = 1
 assert all_scenarios, "importing the package registers the scenarios"
 
 
-def verdict(name: str, ours: Outcome, reference: Outcome, shown: int) -> tuple[bool, list[str]]:
-    """Equal or not, and the lines of the table."""
+@dataclass
+class Verdict:
+    """What the table says of one scenario."""
+
+    word: str
+    lines: list[str] = field(default_factory=list)
+    reasons: set[str] = field(default_factory=set)
+    """Of the deliberate differences that were found."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether somebody has to look."""
+        return self.word == "DIFFERENT"
+
+
+def verdict(name: str, ours: Outcome, reference: Outcome, shown: int) -> Verdict:
+    """Whether two outcomes are equal, and where not."""
+    if not_built(name):
+        return Verdict("NOT BUILT")
     if reference.error:
-        return False, [f"no reference: {reference.error:.200}"]
-    found = list(differences(ours.documents, reference.documents))
+        return Verdict("DIFFERENT", [f"no reference: {reference.error:.200}"])
+    explained = [(one, reason_for(name, one.path)) for one in differences(ours.documents, reference.documents)]
+    reasons = {reason for _, reason in explained if reason}
+    found = [one for one, reason in explained if not reason]
     lines = [str(one) for one in found[:shown]]
     if len(found) > shown and found:
         lines.append(f"and {len(found) - shown} more")
     if ours.error:
-        return False, [f"not played: {ours.error:.200}", *lines]
+        return Verdict("DIFFERENT", [f"not played: {ours.error:.200}", *lines])
     missed = unnoticed(reference.documents, name)
     if missed:
-        return False, [f"the comparer is blind to: {missed[0]}"]
-    return not found, lines
+        return Verdict("DIFFERENT", [f"the comparer is blind to: {missed[0]}"])
+    if found:
+        return Verdict("DIFFERENT", lines, reasons)
+    return Verdict("DIFFERENT ON PURPOSE", sorted(reasons), reasons) if reasons else Verdict("equal")
 
 
 async def both(chosen: argparse.Namespace, names: list[str]) -> tuple[dict[str, Outcome], dict[str, Outcome]]:
@@ -59,27 +83,31 @@ async def renew(chosen: argparse.Namespace, names: list[str]) -> int:
 
 
 async def run(chosen: argparse.Namespace, names: list[str]) -> int:
-    """Plays, prints, and says whether all was equal. What differs is played again on fresh servers: a busy machine makes timeouts."""
+    """Plays, prints, and says whether all was as it should be. What differs is played again on fresh servers: a busy machine makes timeouts."""
     began = time.monotonic()
     ours, reference = await both(chosen, names)
-    different = [name for name in names if not verdict(name, ours[name], reference[name], 0)[0]]
+    different = [name for name in names if verdict(name, ours[name], reference[name], 0).fails]
     again: list[str] = []
     if different and chosen.again:
         second_ours, second_reference = await both(chosen, different)
-        again = [name for name in different if verdict(name, second_ours[name], second_reference[name], 0)[0]]
-    equal = 0
-    for name in names:
-        same, lines = verdict(name, ours[name], reference[name], chosen.show)
-        equal += same or name in again
-        word = "equal" if same else "UNSTEADY" if name in again else "DIFFERENT"
-        if not same or not chosen.brief:
-            print(f"{name:<48} {word:<10} {ours[name].seconds:5.1f} s  {lines[0] if lines else ''}")
-            for line in lines[1:]:
-                print(f"{'':<68} {line}")
+        again = [name for name in different if not verdict(name, second_ours[name], second_reference[name], 0).fails]
+    verdicts = {name: verdict(name, ours[name], reference[name], chosen.show) for name in names}
+    for name, one in verdicts.items():
+        word = "UNSTEADY" if name in again else one.word
+        if one.word != "equal" or not chosen.brief:
+            print(f"{name:<48} {word:<20} {ours[name].seconds:5.1f} s  {one.lines[0] if one.lines else ''}")
+            for line in one.lines[1:]:
+                print(f"{'':<78} {line}")
     if chosen.dump:
         dump(chosen.dump, {"ours": ours, "reference": reference})
-    print(f"{equal} of {len(names)} equal, {len(again)} of them only the second time; {time.monotonic() - began:.0f} s")
-    return 0 if equal == len(names) else 1
+    if set(names) == set(scenarios):
+        for unused in DELIBERATE:
+            if not any(unused.reason in one.reasons for one in verdicts.values()):
+                print(f"no difference needs this reason any more: {unused.reason}")
+    words = Counter("equal" if name in again else one.word for name, one in verdicts.items())
+    others = "".join(f", {words[word]} {word.lower()}" for word in ("DIFFERENT ON PURPOSE", "NOT BUILT", "DIFFERENT") if words[word])
+    print(f"{words['equal']} of {len(names)} equal{others}, {len(again)} of them only the second time; {time.monotonic() - began:.0f} s")
+    return 1 if words["DIFFERENT"] else 0
 
 
 def dump(directory: Path, sides: dict[str, dict[str, Outcome]]) -> None:
@@ -91,7 +119,7 @@ def dump(directory: Path, sides: dict[str, dict[str, Outcome]]) -> None:
 
 
 def main() -> int:
-    """Exit code 0 if everything was equal."""
+    """Exit code 0 if nothing differed but what may."""
     parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
     parser.add_argument("--ours", type=Path, default=cairn_binary(), help="our binary (default: $CAIRN)")
     parser.add_argument("--reference", type=Path, help="reference binary; without it, the recordings")

@@ -39,6 +39,7 @@ DROPPED_FIELDS: dict[str, str] = {
     "backlog_count_hint": "depends on the moment",
     "principal": "only with authorization",
     "cluster_id": "of the installation",
+    "owner_host_name": "of the installation",
 }
 """Field name → why. These may also be absent."""
 

@@ -142,7 +142,6 @@ impl Frontend {
                 "activity not found for ID: {activity_id}"
             )));
         }
-        check::no_nul("WorkflowId", &workflow_id)?;
         Ok(Task {
             namespace_id: namespace.id_bytes(),
             workflow_id,

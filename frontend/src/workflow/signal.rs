@@ -68,11 +68,9 @@ fn check_signal_with_start(
         return Err(Error::invalid("workflow type not set"));
     }
     check::not_longer("workflow type name", workflow_type, config)?;
-    check::no_nul("WorkflowType", workflow_type)?;
     check::own_task_queue(config, request.task_queue.as_mut())?;
     frontend.fill_in_request_id(&mut request.request_id);
     check::not_longer("Request ID", &request.request_id, config)?;
-    check::no_nul("RequestId", &request.request_id)?;
     check_timeouts([
         request.workflow_execution_timeout.as_mut(),
         request.workflow_run_timeout.as_mut(),

@@ -49,7 +49,6 @@ fn check_start(
         return Err(Error::invalid("WorkflowType is not set on request."));
     }
     check::within_limit("WorkflowType", workflow_type, config)?;
-    check::no_nul("WorkflowType", workflow_type)?;
     check::own_task_queue(config, request.task_queue.as_mut())?;
     check_timeouts([
         request.workflow_execution_timeout.as_mut(),
@@ -58,7 +57,6 @@ fn check_start(
     ])?;
     frontend.fill_in_request_id(&mut request.request_id);
     check::within_limit("RequestId", &request.request_id, config)?;
-    check::no_nul("RequestId", &request.request_id)?;
     id_policies(
         &mut request.workflow_id_reuse_policy,
         &mut request.workflow_id_conflict_policy,

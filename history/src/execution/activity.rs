@@ -5,9 +5,9 @@
 //! | –         | Scheduled                             | scheduled | an offer when due; schedule timeouts       |
 //! | scheduled | `ActivityStarted`                     | started   | start-to-close, heartbeat, schedule-to-close |
 //! | started   | `ActivityRetry`                       | scheduled | an offer when the next attempt is due      |
-//! | started   | Started + Completed / Failed / TimedOut / Canceled | gone | a workflow task               |
-//! | scheduled | TimedOut / Canceled                   | gone      | a workflow task                            |
-//! | any       | CancelRequested                       | the same, and the worker hears of it at its next heartbeat | – |
+//! | started   | `Started` + `Completed` / `Failed` / `TimedOut` / `Canceled` | gone | a workflow task               |
+//! | scheduled | `TimedOut` / `Canceled`                | gone      | a workflow task                            |
+//! | any       | `CancelRequested`                       | the same, and the worker hears of it at its next heartbeat | – |
 //!
 //! History hears that an activity was started only when it closes: an attempt that is retried leaves no event.
 
@@ -47,14 +47,13 @@ pub(crate) use timeout::{next_deadline, time_out};
 pub(crate) struct Part {
     #[serde(with = "wire::shared_map")]
     pub(crate) pending: BTreeMap<i64, Arc<Activity>>,
-    by_id: BTreeMap<String, i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Activity {
     pub(crate) scheduled_event_id: i64,
     pub(crate) id: String,
-    pub(crate) activity_type: String,
+    pub(crate) type_name: String,
     pub(crate) task_queue: String,
     /// Zero: none.
     pub(crate) schedule_to_close: Duration,
@@ -91,7 +90,8 @@ impl Part {
     }
 
     pub(crate) fn by_id(&self, id: &str) -> Option<&Arc<Activity>> {
-        self.pending.get(self.by_id.get(id)?)
+        // A second index would cost every transition more than this costs the few that ask.
+        self.pending.values().find(|activity| activity.id == id)
     }
 
     pub(crate) fn knows(&self, scheduled_event_id: i64) -> bool {
@@ -107,7 +107,7 @@ impl Part {
         let activity = Activity {
             scheduled_event_id: event_id,
             id: it.activity_id.clone(),
-            activity_type: it
+            type_name: it
                 .activity_type
                 .as_ref()
                 .map(|it| it.name.clone())
@@ -133,16 +133,11 @@ impl Part {
             last_started_time: None,
             last_complete_time: None,
         };
-        let fresh = self.by_id.insert(activity.id.clone(), event_id).is_none();
-        self.pending.insert(event_id, Arc::new(activity));
-        fresh
+        self.pending.insert(event_id, Arc::new(activity)).is_none()
     }
 
     pub(crate) fn closed(&mut self, scheduled_event_id: i64) -> bool {
-        let Some(activity) = self.pending.remove(&scheduled_event_id) else {
-            return false;
-        };
-        self.by_id.remove(&activity.id).is_some()
+        self.pending.remove(&scheduled_event_id).is_some()
     }
 
     /// Of an activity that has closed meanwhile nothing is left to cancel.

@@ -2,9 +2,11 @@
 //!
 //! Their effect is in the state at once; the flush only writes them. Deliberately absent: when that happens (`transition`).
 
+use std::sync::Arc;
+
 use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
-use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 use serde::{Deserialize, Serialize};
 
 use super::wire;
@@ -14,8 +16,8 @@ pub(crate) const UNKNOWN: i64 = -1;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Buffer {
-    #[serde(with = "wire::message")]
-    events: History,
+    #[serde(with = "wire::shared_messages")]
+    events: Vec<Arc<HistoryEvent>>,
     bytes: usize,
     /// How many of the next events of history are flushed ones.
     being_written: usize,
@@ -23,11 +25,11 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     pub(crate) fn is_empty(&self) -> bool {
-        self.events.events.is_empty()
+        self.events.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.events.events.len()
+        self.events.len()
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -36,20 +38,24 @@ impl Buffer {
 
     pub(crate) fn push(&mut self, event: &HistoryEvent) {
         self.bytes += event.encoded_len();
-        self.events.events.push(event.clone());
+        self.events.push(Arc::new(event.clone()));
     }
 
     /// Has this timer fired, unseen by any worker?
     pub(crate) fn has_fired(&self, timer_id: &str) -> Option<i64> {
-        self.events
-            .events
-            .iter()
-            .find_map(|event| fired(event, timer_id))
+        self.events.iter().find_map(|event| fired(event, timer_id))
+    }
+
+    /// Has this activity closed, unseen by any worker?
+    pub(crate) fn has_closed(&self, scheduled_event_id: i64) -> bool {
+        self.events.iter().any(|event| {
+            closed_activity(event).is_some_and(|(scheduled, _)| scheduled == scheduled_event_id)
+        })
     }
 
     /// A canceled timer has not fired after all.
     pub(crate) fn forget_fired(&mut self, timer_id: &str) -> bool {
-        let events = &mut self.events.events;
+        let events = &mut self.events;
         let Some(index) = events
             .iter()
             .position(|event| fired(event, timer_id).is_some())
@@ -63,13 +69,14 @@ impl Buffer {
     /// The buffered events in the order in which they are written: what closes something goes behind what does not.
     pub(crate) fn in_order(&self) -> Vec<HistoryEvent> {
         let (closing, other): (Vec<_>, Vec<_>) =
-            self.events.events.iter().cloned().partition(closes);
-        other.into_iter().chain(closing).collect()
+            self.events.iter().partition(|event| closes(event));
+        let in_order = other.into_iter().chain(closing);
+        in_order.map(|event| (**event).clone()).collect()
     }
 
     pub(crate) fn flushed(&mut self) {
         self.being_written = self.len();
-        self.events.events.clear();
+        self.events.clear();
         self.bytes = 0;
     }
 
@@ -92,33 +99,42 @@ fn fired(event: &HistoryEvent, timer_id: &str) -> Option<i64> {
 }
 
 fn closes(event: &HistoryEvent) -> bool {
-    matches!(
-        event.attributes,
-        Some(
-            Attributes::ActivityTaskCompletedEventAttributes(_)
-                | Attributes::ActivityTaskFailedEventAttributes(_)
-                | Attributes::ActivityTaskTimedOutEventAttributes(_)
-                | Attributes::ActivityTaskCanceledEventAttributes(_)
-        )
-    )
+    closed_activity(event).is_some()
 }
 
-/// The Started that a closing event points to, where it has no id yet.
-pub(crate) fn started_reference(event: &mut HistoryEvent) -> Option<(i64, &mut i64)> {
-    let (scheduled, started) = match event.attributes.as_mut()? {
+/// Of an event that closes an activity: which one, and its Started.
+fn closed_activity(event: &HistoryEvent) -> Option<(i64, i64)> {
+    Some(match event.attributes.as_ref()? {
         Attributes::ActivityTaskCompletedEventAttributes(it) => {
-            (it.scheduled_event_id, &mut it.started_event_id)
+            (it.scheduled_event_id, it.started_event_id)
         }
         Attributes::ActivityTaskFailedEventAttributes(it) => {
-            (it.scheduled_event_id, &mut it.started_event_id)
+            (it.scheduled_event_id, it.started_event_id)
         }
         Attributes::ActivityTaskTimedOutEventAttributes(it) => {
-            (it.scheduled_event_id, &mut it.started_event_id)
+            (it.scheduled_event_id, it.started_event_id)
         }
         Attributes::ActivityTaskCanceledEventAttributes(it) => {
-            (it.scheduled_event_id, &mut it.started_event_id)
+            (it.scheduled_event_id, it.started_event_id)
         }
         _ => return None,
-    };
-    (*started == UNKNOWN).then_some((scheduled, started))
+    })
+}
+
+/// The activity whose Started a closing event points to, where that has had no id yet.
+pub(crate) fn unknown_started(event: &HistoryEvent) -> Option<i64> {
+    closed_activity(event)
+        .filter(|(_, started)| *started == UNKNOWN)
+        .map(|(scheduled, _)| scheduled)
+}
+
+/// Now it has one.
+pub(crate) fn point_to_started(event: &mut HistoryEvent, id: i64) {
+    match &mut event.attributes {
+        Some(Attributes::ActivityTaskCompletedEventAttributes(it)) => it.started_event_id = id,
+        Some(Attributes::ActivityTaskFailedEventAttributes(it)) => it.started_event_id = id,
+        Some(Attributes::ActivityTaskTimedOutEventAttributes(it)) => it.started_event_id = id,
+        Some(Attributes::ActivityTaskCanceledEventAttributes(it)) => it.started_event_id = id,
+        _ => {}
+    }
 }

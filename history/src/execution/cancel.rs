@@ -5,7 +5,7 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use super::transition::{Draft, Extra};
 use super::{
-    Answer, Outcome, Refusal, RequestCancel, Run, answer_now, answer_step, no_such_workflow, refuse,
+    Answer, Outcome, Refusal, RequestCancel, Run, answer_now, answer_step, refuse, workflow_task,
 };
 use crate::kind::{Context, Stop};
 
@@ -18,20 +18,18 @@ pub(crate) fn request(
         .first_run
         .is_some_and(|first| first != run.state.origin.first_run)
     {
-        return refuse(no_such_workflow(context));
+        return refuse(Refusal::NoSuchWorkflow(
+            "workflow execution not found".to_owned(),
+        ));
     }
     if !run.state.is_open() || run.state.cancel_requested {
         return answer_now(context.ticket, Answer::AlreadyDone);
-    }
-    if run.state.task.close_attempted && run.state.task.is_started() {
-        return refuse(Refusal::Busy(
-            "workflow operation can not be applied because workflow is closing".to_owned(),
-        ));
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
     let extra = Extra {
         user_metadata: None,
         links: question.links.clone(),
+        ..Extra::default()
     };
     let now = draft.now;
     draft.happen_with(
@@ -46,6 +44,7 @@ pub(crate) fn request(
         extra,
     );
     draft.want_task();
+    workflow_task::schedule_despite_backoff(&mut draft);
     let transition = draft.finish().map_err(Stop::Refused)?;
     Ok(answer_step(transition, context.ticket, Answer::Done))
 }

@@ -58,7 +58,7 @@ pub(crate) fn complete(it: &mut Completing<'_, '_>, result: Option<&Payloads>) -
     it.may_close()?;
     if payload_size(result) > it.draft.limits.blob_bytes_max {
         return Err(Bad::Run(
-            Cause::BadCompleteWorkflowExecutionAttributes,
+            Cause::BadScheduleActivityAttributes, // As the reference has it.
             "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.".to_owned(),
         ));
     }
@@ -170,11 +170,13 @@ fn retry(
         attempt: origin.attempt.saturating_add(1),
         first_workflow_task_backoff: Some(wire::duration(delay)),
         eager_execution_accepted: false,
+        prev_auto_reset_points: draft.state.properties.points_for(draft),
         ..start.0.clone()
     };
     let extra = Extra {
         user_metadata: start.1.user_metadata.clone(),
         links: start.1.links.clone(),
+        ..Extra::default()
     };
     let successor = follow(&draft.state, run, attributes, extra, context)?;
     Ok(Retried::Yes(Box::new(successor)))

@@ -11,14 +11,15 @@ use cairn_proto::temporal::api::common::v1::{
 };
 use cairn_proto::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use cairn_proto::temporal::api::failure::v1::Failure;
-use cairn_proto::temporal::api::sdk::v1::UserMetadata;
+use cairn_proto::temporal::api::sdk::v1::{EventGroupMarker, UserMetadata};
 
-use super::Refusal;
+use super::{Limits, Refusal};
 
 /// One command, with the metadata that its event will carry.
 #[derive(Clone, Debug)]
 pub struct Command {
     pub user_metadata: Option<UserMetadata>,
+    pub event_group_markers: Vec<EventGroupMarker>,
     pub attributes: Attributes,
 }
 
@@ -62,7 +63,7 @@ pub enum Attributes {
     Missing {
         command_type: i32,
     },
-    /// A feature that is not built yet: fails the workflow task with FEATURE_DISABLED and this name.
+    /// A feature that is not built yet: fails the workflow task with `FEATURE_DISABLED` and this name.
     NotBuilt {
         command_type: i32,
     },
@@ -109,6 +110,7 @@ pub struct ContinueAsNew {
     pub header: Option<Header>,
     pub memo: Option<Memo>,
     pub search_attributes: Option<SearchAttributes>,
+    pub inherit_build_id: bool,
 }
 
 /// Why a command is not done.
@@ -125,7 +127,7 @@ pub(crate) enum Bad {
 }
 
 /// The longest duration that means anything.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl Signed {
     /// A duration that may be used; absent is zero, and beyond a hundred years is a hundred years.
@@ -134,13 +136,13 @@ impl Signed {
             return Ok(Duration::ZERO);
         };
         if (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0) {
-            return Err("duration has seconds and nanos with different signs.");
+            return Err("duration has seconds and nanos with different signs");
         }
         match (u64::try_from(seconds), u32::try_from(nanos)) {
             (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => {
                 Ok(Duration::new(seconds, nanos).min(LONGEST))
             }
-            _ => Err("negative duration."),
+            _ => Err("negative duration"),
         }
     }
 }
@@ -195,7 +197,7 @@ impl Bad {
         };
         Self::Task(
             cause,
-            format!("{}CommandAttributes is not set on command.", name(kind)),
+            format!("{0}CommandAttributes is not set on {0}Command.", name(kind)),
         )
     }
 
@@ -206,6 +208,15 @@ impl Bad {
             format!("the command {} is not built yet", name(kind)),
         )
     }
+}
+
+/// What is said of an id that is too long.
+pub(crate) fn too_long(what: &str, name: &str, value: &str, limits: &Limits) -> String {
+    format!(
+        "{what} exceeds length limit. {name}={value} Length={} Limit={}",
+        value.len(),
+        limits.id_bytes_max
+    )
 }
 
 fn name(kind: CommandType) -> String {
@@ -226,7 +237,7 @@ pub(crate) fn pascal(name: &str, prefix: &str) -> String {
 
 /// A command type that no version knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Unknown command type: {0}")]
+#[error("unknown command type: {0}")]
 pub struct Unknown(pub i32);
 
 impl TryFrom<wire::Command> for Command {
@@ -236,7 +247,7 @@ impl TryFrom<wire::Command> for Command {
         let wire::Command {
             command_type,
             user_metadata,
-            event_group_markers: _,
+            event_group_markers,
             attributes,
         } = command;
         let kind = CommandType::try_from(command_type)
@@ -245,6 +256,7 @@ impl TryFrom<wire::Command> for Command {
             .ok_or(Unknown(command_type))?;
         Ok(Self {
             user_metadata,
+            event_group_markers,
             attributes: destructure(kind, attributes),
         })
     }
@@ -365,6 +377,7 @@ impl From<wire::ContinueAsNewWorkflowExecutionCommandAttributes> for ContinueAsN
             header: it.header,
             memo: it.memo,
             search_attributes: it.search_attributes,
+            inherit_build_id: it.inherit_build_id,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::{WorkflowExecution, WorkflowType};
+use cairn_proto::temporal::api::common::v1::WorkflowType;
 use cairn_proto::temporal::api::enums::v1::{
     ContinueAsNewInitiator as Initiator, WorkflowTaskFailedCause as Cause,
 };
@@ -26,6 +26,7 @@ struct Next {
     task_queue: String,
     run_timeout: Duration,
     task_timeout: Duration,
+    asked_backoff: Duration,
     backoff: Duration,
     policy: Option<Policy>,
     initiator: i32,
@@ -51,13 +52,14 @@ pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<
         workflow_run_timeout: Some(wire::duration(next.run_timeout)),
         workflow_task_timeout: Some(wire::duration(next.task_timeout)),
         workflow_task_completed_event_id: it.completed_event_id,
-        backoff_start_interval: Some(wire::duration(next.backoff)),
-        initiator: next.initiator,
+        backoff_start_interval: wire::some_duration(next.asked_backoff),
+        initiator: asked.initiator,
         failure: asked.failure.clone(),
         last_completion_result: asked.last_completion_result.clone(),
         header: asked.header.clone(),
         memo: asked.memo.clone(),
         search_attributes: search_attributes.clone(),
+        inherit_build_id: asked.inherit_build_id,
         ..Default::default()
     };
     let started = WorkflowExecutionStartedEventAttributes {
@@ -67,6 +69,7 @@ pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<
     let extra = Extra {
         user_metadata: it.draft.state.origin.user_metadata.clone(),
         links: Vec::new(),
+        ..Extra::default()
     };
     it.successor = Some(close::follow(
         &it.draft.state,
@@ -95,7 +98,11 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
         .as_ref()
         .map(|policy| Policy::checked(Some(policy)))
         .transpose()
-        .map_err(bad)?;
+        .map_err(|why| {
+            bad(format!(
+                "invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: {why}."
+            ))
+        })?;
     let too_large = |what: &str| {
         Bad::Run(
             Cause::BadContinueAsNewAttributes,
@@ -108,11 +115,19 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
     if asked.memo.as_ref().map_or(0, Message::encoded_len) > limits.memo_bytes_max {
         return Err(too_large("Memo"));
     }
-    let invalid = |why: &str| bad(format!("invalid timeout: {why}"));
-    let run_timeout = or_inherited(asked.run_timeout, origin.run_timeout).map_err(invalid)?;
+    let invalid = |name: &'static str| {
+        move |why: &str| {
+            bad(format!(
+                "Invalid {name} on ContinueAsNewWorkflowExecutionCommand: {why}."
+            ))
+        }
+    };
+    let run_timeout = or_inherited(asked.run_timeout, origin.run_timeout)
+        .map_err(invalid("WorkflowRunTimeout"))?;
     let run_timeout = within(run_timeout, origin.execution_timeout);
-    let asked_task = or_inherited(asked.task_timeout, origin.task_timeout).map_err(invalid)?;
-    let asked_backoff = Signed::checked(asked.backoff).map_err(invalid)?;
+    let asked_task = or_inherited(asked.task_timeout, origin.task_timeout)
+        .map_err(invalid("WorkflowTaskTimeout"))?;
+    let asked_backoff = Signed::checked(asked.backoff).map_err(invalid("BackoffStartInterval"))?;
     let lifetime = it.draft.now.since(origin.start_time);
     let or = |value: &str, inherited: &str| match value {
         "" => inherited.to_owned(),
@@ -123,6 +138,7 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
         task_queue: or(&asked.task_queue, &origin.task_queue),
         run_timeout,
         task_timeout: task_timeout(asked_task, run_timeout, limits),
+        asked_backoff,
         // Runs of an id do not follow each other too fast.
         backoff: asked_backoff.max(limits.continue_as_new_interval_min.saturating_sub(lifetime)),
         policy,
@@ -146,7 +162,7 @@ fn started(
         }),
         task_queue: Some(normal_queue(&next.task_queue)),
         input: asked.input.clone(),
-        workflow_execution_timeout: Some(wire::duration(origin.execution_timeout)),
+        workflow_execution_timeout: wire::some_duration(origin.execution_timeout),
         workflow_run_timeout: Some(wire::duration(next.run_timeout)),
         workflow_task_timeout: Some(wire::duration(next.task_timeout)),
         continued_execution_run_id: origin.run.to_string(),
@@ -159,14 +175,11 @@ fn started(
         retry_policy: next.policy.as_ref().map(Policy::published),
         attempt: 1,
         workflow_execution_expiration_time: origin.execution_expiration.map(wire::timestamp),
-        first_workflow_task_backoff: Some(wire::duration(next.backoff)),
+        first_workflow_task_backoff: wire::some_duration(next.backoff),
         memo: asked.memo.clone(),
         header: asked.header.clone(),
         workflow_id: origin.workflow_id.clone(),
-        root_workflow_execution: Some(WorkflowExecution {
-            workflow_id: origin.workflow_id.clone(),
-            run_id: run.to_string(),
-        }),
+        prev_auto_reset_points: it.draft.state.properties.points_for(&it.draft),
         priority: origin.priority.clone(),
         ..Default::default()
     }

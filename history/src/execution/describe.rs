@@ -2,11 +2,16 @@
 
 use bytes::Bytes;
 use cairn_proto::prost::Message;
+use cairn_proto::prost_types::Timestamp;
 use cairn_proto::temporal::api::activity::v1::ActivityOptions;
-use cairn_proto::temporal::api::common::v1::{ActivityType, WorkflowExecution, WorkflowType};
-use cairn_proto::temporal::api::enums::v1::{
-    EventType, PendingActivityState, PendingWorkflowTaskState, WorkflowExecutionStatus as Status,
+use cairn_proto::temporal::api::common::v1::{
+    ActivityType, SearchAttributes, WorkflowExecution, WorkflowType,
 };
+use cairn_proto::temporal::api::enums::v1::{
+    EventType, PendingActivityState, PendingWorkflowTaskState, TimeoutType,
+    WorkflowExecutionStatus as Status, WorkflowTaskFailedCause as Cause,
+};
+use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use cairn_proto::temporal::api::workflow::v1::{
     PendingActivityInfo, PendingWorkflowTaskInfo, RequestIdInfo, WorkflowExecutionConfig,
     WorkflowExecutionExtendedInfo, WorkflowExecutionInfo,
@@ -14,10 +19,17 @@ use cairn_proto::temporal::api::workflow::v1::{
 use cairn_proto::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
 
 use super::activity::Activity;
+use super::retry::timeout_name;
 use super::state::State;
-use super::workflow_task::normal_queue;
-use super::{Run, Volatile, wire};
+use super::workflow_task::{PROBLEM_ATTEMPTS, Problem, cause_name, normal_queue};
+use super::{Run, Volatile, properties, wire};
 use crate::log::Row;
+
+/// How the reference writes a time that is not set.
+const NEVER: Timestamp = Timestamp {
+    seconds: -62_135_596_800,
+    nanos: 0,
+};
 
 /// The kind of a workflow in a row.
 const KIND: u8 = 1;
@@ -43,8 +55,8 @@ fn config(state: &State) -> WorkflowExecutionConfig {
     let origin = &state.origin;
     WorkflowExecutionConfig {
         task_queue: Some(normal_queue(&origin.task_queue)),
-        workflow_execution_timeout: Some(wire::duration(origin.execution_timeout)),
-        workflow_run_timeout: Some(wire::duration(origin.run_timeout)),
+        workflow_execution_timeout: wire::some_duration(origin.execution_timeout),
+        workflow_run_timeout: wire::some_duration(origin.run_timeout),
         default_workflow_task_timeout: Some(wire::duration(origin.task_timeout)),
         user_metadata: origin.user_metadata.clone(),
     }
@@ -70,7 +82,9 @@ fn info(state: &State) -> WorkflowExecutionInfo {
         history_length: state.next_event_id - 1,
         execution_time: Some(wire::timestamp(origin.execution_time())),
         memo: Some(state.properties.memo.clone()),
-        search_attributes: Some(state.properties.search_attributes.clone()),
+        search_attributes: Some(search_attributes(state)),
+        auto_reset_points: Some(state.properties.points.clone()),
+        most_recent_worker_version_stamp: state.properties.worker_version.clone(),
         task_queue: origin.task_queue.clone(),
         state_transition_count: state.transitions,
         history_size_bytes: i64::try_from(state.history_bytes).unwrap_or(i64::MAX),
@@ -83,6 +97,35 @@ fn info(state: &State) -> WorkflowExecutionInfo {
         priority: origin.priority.clone(),
         ..Default::default()
     }
+}
+
+/// What was set, and what we say ourselves.
+fn search_attributes(state: &State) -> SearchAttributes {
+    let mut attributes = state.properties.search_attributes.clone();
+    let task = &state.task;
+    if task.attempts_since_success >= PROBLEM_ATTEMPTS
+        && let Some(problem) = task.problem
+    {
+        let (category, cause) = match problem {
+            Problem::Failed(cause) => (
+                "WorkflowTaskFailed",
+                cause_name(Cause::try_from(cause).unwrap_or_default()),
+            ),
+            Problem::TimedOut(kind) => (
+                "WorkflowTaskTimedOut",
+                timeout_name(TimeoutType::try_from(kind).unwrap_or_default()).to_owned(),
+            ),
+        };
+        let problems = [
+            format!("category={category}"),
+            format!("cause={category}Cause{cause}"),
+        ];
+        attributes.indexed_fields.insert(
+            "TemporalReportedProblems".to_owned(),
+            properties::keyword_list(&problems),
+        );
+    }
+    attributes
 }
 
 fn status(state: &State) -> i32 {
@@ -101,7 +144,7 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
     };
     WorkflowExecutionExtendedInfo {
         execution_expiration_time: origin.execution_expiration.map(wire::timestamp),
-        run_expiration_time: origin.run_expiration().map(wire::timestamp),
+        run_expiration_time: Some(origin.run_expiration().map_or(NEVER, wire::timestamp)),
         cancel_requested: state.cancel_requested,
         original_start_time: Some(wire::timestamp(origin.start_time)),
         request_id_infos: [(origin.request_id.clone(), started)].into(),
@@ -138,7 +181,7 @@ fn pending_activity(activity: &Activity, volatile: &Volatile) -> PendingActivity
     PendingActivityInfo {
         activity_id: activity.id.clone(),
         activity_type: Some(ActivityType {
-            name: activity.activity_type.clone(),
+            name: activity.type_name.clone(),
         }),
         state: state.into(),
         heartbeat_details: beat.and_then(|beat| beat.details.clone()),
@@ -164,7 +207,11 @@ fn pending_activity(activity: &Activity, volatile: &Volatile) -> PendingActivity
 
 fn options(activity: &Activity) -> ActivityOptions {
     ActivityOptions {
-        task_queue: Some(normal_queue(&activity.task_queue)),
+        task_queue: Some(TaskQueue {
+            name: activity.task_queue.clone(),
+            kind: 0,
+            normal_name: activity.task_queue.clone(),
+        }),
         schedule_to_close_timeout: Some(wire::duration(activity.schedule_to_close)),
         schedule_to_start_timeout: Some(wire::duration(activity.schedule_to_start)),
         start_to_close_timeout: Some(wire::duration(activity.start_to_close)),
@@ -179,7 +226,7 @@ fn options(activity: &Activity) -> ActivityOptions {
 pub(crate) fn row(state: &State) -> Row {
     let origin = &state.origin;
     let encode = |empty: bool, encoded: Vec<u8>| if empty { Bytes::new() } else { encoded.into() };
-    let (memo, attributes) = (&state.properties.memo, &state.properties.search_attributes);
+    let (memo, attributes) = (&state.properties.memo, search_attributes(state));
     Row {
         run: origin.run,
         namespace: origin.namespace,

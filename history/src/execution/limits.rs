@@ -59,9 +59,9 @@ impl Default for Limits {
             buffered_queries_max: 1,
             id_bytes_max: 1_000,
             workflow_task_timeout: Duration::from_secs(10),
-            workflow_task_timeout_max: Duration::from_secs(120),
-            workflow_task_retry_interval_max: Duration::from_secs(600),
-            workflow_task_heartbeat_timeout: Duration::from_secs(30 * 60),
+            workflow_task_timeout_max: Duration::from_mins(2),
+            workflow_task_retry_interval_max: Duration::from_mins(10),
+            workflow_task_heartbeat_timeout: Duration::from_mins(30),
             continue_as_new_interval_min: Duration::from_secs(1),
             eager_activities: true,
         }

@@ -9,7 +9,7 @@ use cairn_proto::temporal::api::failure::v1::Failure;
 use cairn_proto::temporal::api::history::v1::MarkerRecordedEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
-use super::command::Bad;
+use super::command::{Bad, too_long};
 use super::workflow_task::Completing;
 
 pub(crate) fn record(
@@ -24,9 +24,13 @@ pub(crate) fn record(
         return Err(bad("MarkerName is not set on RecordMarkerCommand."));
     }
     if name.len() > it.draft.limits.id_bytes_max {
-        return Err(bad(
-            "MarkerName on RecordMarkerCommand exceeds length limit.",
-        ));
+        let text = too_long(
+            "MarkerName on RecordMarkerCommand",
+            "MarkerName",
+            name,
+            it.draft.limits,
+        );
+        return Err(bad(&text));
     }
     let size: usize = details
         .iter()

@@ -1,22 +1,28 @@
-//! What a run shows of itself: memo and search attributes.
+//! What a run shows of itself: memo, search attributes, and which builds have worked on it.
 //!
 //! Deliberately absent: custom search attributes. Only predefined ones that a worker may write are taken so far.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::{Memo, Payload, SearchAttributes};
+use cairn_proto::prost_types;
+use cairn_proto::temporal::api::common::v1::{Memo, Payload, SearchAttributes, WorkerVersionStamp};
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
     UpsertWorkflowSearchAttributesEventAttributes, WorkflowExecutionStartedEventAttributes,
-    WorkflowPropertiesModifiedEventAttributes,
+    WorkflowPropertiesModifiedEventAttributes, WorkflowTaskCompletedEventAttributes,
 };
+use cairn_proto::temporal::api::workflow::v1::{ResetPointInfo, ResetPoints};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::command::Bad;
+use super::transition::Draft;
 use super::wire;
 use super::workflow_task::Completing;
+use crate::id::{RunId, Time};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
@@ -24,22 +30,98 @@ pub(crate) struct Part {
     pub(crate) memo: Memo,
     #[serde(with = "wire::message")]
     pub(crate) search_attributes: SearchAttributes,
+    /// Where each build first completed a workflow task: a reset may go back to there.
+    #[serde(with = "wire::message")]
+    pub(crate) points: ResetPoints,
+    #[serde(with = "wire::optional")]
+    pub(crate) worker_version: Option<WorkerVersionStamp>,
 }
 
+/// The most builds that are remembered.
+const POINTS_MAX: usize = 20;
+const BUILD_IDS: &str = "BuildIds";
+
 /// Predefined search attributes that may be written from outside, with their types.
-const WRITABLE: [(&str, &str); 5] = [
-    ("BatcherNamespace", "Keyword"),
-    ("BatcherUser", "Keyword"),
-    ("BinaryChecksums", "KeywordList"),
-    ("BuildIds", "KeywordList"),
-    ("TemporalChangeVersion", "KeywordList"),
+const WRITABLE: [(&str, Kind); 11] = [
+    ("BatcherNamespace", Kind::Keyword),
+    ("BatcherUser", Kind::Keyword),
+    ("BinaryChecksums", Kind::KeywordList),
+    (BUILD_IDS, Kind::KeywordList),
+    ("TemporalChangeVersion", Kind::KeywordList),
+    ("TemporalNamespaceDivision", Kind::Keyword),
+    ("TemporalPauseInfo", Kind::KeywordList),
+    ("TemporalReportedProblems", Kind::KeywordList),
+    ("TemporalScheduledById", Kind::Keyword),
+    ("TemporalScheduledStartTime", Kind::Datetime),
+    ("TemporalSchedulePaused", Kind::Bool),
 ];
+
+/// What only we say of a run.
+const RESERVED: [&str; 22] = [
+    "CloseTime",
+    "ExecutionDuration",
+    "ExecutionStatus",
+    "ExecutionTime",
+    "HistoryLength",
+    "HistorySizeBytes",
+    "ParentRunId",
+    "ParentWorkflowId",
+    "RootRunId",
+    "RootWorkflowId",
+    "RunId",
+    "StartTime",
+    "StateTransitionCount",
+    "TaskQueue",
+    "TemporalExternalPayloadCount",
+    "TemporalExternalPayloadSizeBytes",
+    "TemporalUsedWorkerDeploymentVersions",
+    "TemporalWorkerDeployment",
+    "TemporalWorkerDeploymentVersion",
+    "TemporalWorkflowVersioningBehavior",
+    "WorkflowId",
+    "WorkflowType",
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Bool,
+    Datetime,
+    Keyword,
+    KeywordList,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "Bool",
+            Self::Datetime => "Datetime",
+            Self::Keyword => "Keyword",
+            Self::KeywordList => "KeywordList",
+        }
+    }
+
+    fn holds(self, value: &Value) -> bool {
+        match self {
+            Self::Bool => value.is_boolean(),
+            Self::Datetime => value
+                .as_str()
+                .is_some_and(|text| text.parse::<prost_types::Timestamp>().is_ok()),
+            Self::Keyword => value.is_string(),
+            Self::KeywordList => value
+                .as_array()
+                .is_some_and(|values| values.iter().all(Value::is_string)),
+        }
+    }
+}
 
 impl Part {
     pub(crate) fn new(started: &WorkflowExecutionStartedEventAttributes) -> Self {
         let mut part = Self::default();
         if let Some(memo) = &started.memo {
             merge(&mut part.memo.fields, &memo.fields);
+        }
+        if let Some(points) = &started.prev_auto_reset_points {
+            part.points.clone_from(points);
         }
         if let Some(attributes) = &started.search_attributes {
             merge(
@@ -48,6 +130,75 @@ impl Part {
             );
         }
         part
+    }
+
+    /// A workflow task was completed: by a build that is new to the run?
+    pub(crate) fn built(
+        part: &mut Arc<Self>,
+        run: RunId,
+        event_id: i64,
+        time: Time,
+        it: &WorkflowTaskCompletedEventAttributes,
+    ) {
+        let (version, checksum) = (&it.worker_version, &it.binary_checksum);
+        let build_id = version.as_ref().map_or("", |it| &it.build_id);
+        let known = part
+            .points
+            .points
+            .iter()
+            .any(|point| same_build(point, build_id, checksum));
+        if known && part.worker_version == *version {
+            return;
+        }
+        let part = Arc::make_mut(part);
+        part.worker_version.clone_from(version);
+        if known {
+            return;
+        }
+        if part.points.points.len() >= POINTS_MAX {
+            part.points.points.remove(0);
+        }
+        part.points.points.push(ResetPointInfo {
+            build_id: build_id.to_owned(),
+            binary_checksum: checksum.clone(),
+            run_id: run.to_string(),
+            first_workflow_task_completed_id: event_id,
+            create_time: Some(wire::timestamp(time)),
+            expire_time: None,
+            resettable: true,
+        });
+        part.add_build_id(build_id);
+    }
+
+    fn add_build_id(&mut self, build_id: &str) {
+        let fields = &mut self.search_attributes.indexed_fields;
+        let mut ids: Vec<String> = fields
+            .get(BUILD_IDS)
+            .and_then(|payload| serde_json::from_slice(&payload.data).ok())
+            .unwrap_or_default();
+        let mut add = |id: String| {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        };
+        add("unversioned".to_owned());
+        if !build_id.is_empty() {
+            add(format!("unversioned:{build_id}"));
+        }
+        fields.insert(BUILD_IDS.to_owned(), keyword_list(&ids));
+    }
+
+    /// The builds that the next run of the chain hears of; what is older than a run's retention is gone by then.
+    pub(crate) fn points_for(&self, draft: &Draft<'_>) -> Option<ResetPoints> {
+        if self.points.points.is_empty() {
+            return None;
+        }
+        let expire_time = wire::timestamp(draft.now.after(draft.state.origin.retention));
+        let mut points = self.points.clone();
+        for point in &mut points.points {
+            point.expire_time.get_or_insert(expire_time);
+        }
+        Some(points)
     }
 
     pub(crate) fn search_attributes_upserted(
@@ -93,20 +244,63 @@ fn is_nothing(payload: &Payload) -> bool {
                 .is_some_and(|it| it == b"json/plain")
 }
 
+fn same_build(point: &ResetPointInfo, build_id: &str, checksum: &str) -> bool {
+    let of_point = &point.binary_checksum;
+    point.build_id == build_id && of_point == checksum
+}
+
+/// A list of words as a search attribute.
+pub(crate) fn keyword_list(words: &[String]) -> Payload {
+    Payload {
+        metadata: [
+            ("encoding".to_owned(), b"json/plain".to_vec()),
+            ("type".to_owned(), b"KeywordList".to_vec()),
+        ]
+        .into(),
+        data: serde_json::to_vec(words).unwrap_or_default(),
+        ..Default::default()
+    }
+}
+
 /// Search attributes with the type that readers need, or what is wrong with them.
 pub(crate) fn typed(asked: &SearchAttributes) -> Result<SearchAttributes, String> {
     let mut typed = asked.clone();
-    for (name, value) in &mut typed.indexed_fields {
+    for (name, payload) in &mut typed.indexed_fields {
+        if RESERVED.contains(&name.as_str()) {
+            return Err(format!("{name} attribute can't be set in SearchAttributes"));
+        }
         let Some((_, kind)) = WRITABLE.iter().find(|(writable, _)| writable == name) else {
             return Err(format!(
                 "Namespace default has no mapping defined for search attribute {name}"
             ));
         };
-        value
-            .metadata
-            .insert("type".to_owned(), kind.as_bytes().to_vec());
+        if !is_nothing(payload) {
+            let value = serde_json::from_slice(&payload.data).unwrap_or(Value::Null);
+            if !kind.holds(&value) {
+                return Err(format!(
+                    "invalid value for search attribute {name} of type {}: {}",
+                    kind.name(),
+                    plain(&value)
+                ));
+            }
+        }
+        let kind = kind.name().as_bytes().to_vec();
+        payload.metadata.insert("type".to_owned(), kind);
     }
     Ok(typed)
+}
+
+/// A value as the reference names it in its errors.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => {
+            let values: Vec<_> = values.iter().map(plain).collect();
+            format!("[{}]", values.join(" "))
+        }
+        Value::Null => "<nil>".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// The command `UpsertWorkflowSearchAttributes`.
@@ -115,11 +309,15 @@ pub(crate) fn upsert(
     asked: Option<&SearchAttributes>,
 ) -> Result<(), Bad> {
     let bad = |text: String| Bad::Task(Cause::BadSearchAttributes, text);
-    let asked = asked
-        .filter(|it| !it.indexed_fields.is_empty())
-        .ok_or_else(|| {
-            bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.".to_owned())
-        })?;
+    let not_set = |what: &str| {
+        bad(format!(
+            "{what} is not set on UpsertWorkflowSearchAttributesCommand."
+        ))
+    };
+    let asked = asked.ok_or_else(|| not_set("SearchAttributes"))?;
+    if asked.indexed_fields.is_empty() {
+        return Err(not_set("IndexedFields"));
+    }
     let typed = typed(asked).map_err(bad)?;
     it.write(Attributes::UpsertWorkflowSearchAttributesEventAttributes(
         UpsertWorkflowSearchAttributesEventAttributes {
@@ -136,18 +334,22 @@ pub(crate) fn modify(
     it: &mut Completing<'_, '_>,
     upserted: Option<&HashMap<String, Payload>>,
 ) -> Result<(), Bad> {
-    let upserted = upserted.filter(|it| !it.is_empty()).ok_or_else(|| {
+    let not_set = |what: &str| {
         Bad::Task(
             Cause::BadModifyWorkflowPropertiesAttributes,
-            "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.".to_owned(),
+            format!("{what} is not set on ModifyWorkflowPropertiesCommand."),
         )
-    })?;
+    };
+    let upserted = upserted.ok_or_else(|| not_set("UpsertedMemo"))?;
+    if upserted.is_empty() {
+        return Err(not_set("UpsertedMemo.Fields"));
+    }
     let mut memo = it.draft.state.properties.memo.clone();
     merge(&mut memo.fields, upserted);
     if memo.encoded_len() > it.draft.limits.memo_bytes_max {
         return Err(Bad::Run(
             Cause::BadModifyWorkflowPropertiesAttributes,
-            "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.".to_owned(),
+            "ModifyWorkflowPropertiesCommandAttributes exceeds size limit.".to_owned(),
         ));
     }
     it.write(Attributes::WorkflowPropertiesModifiedEventAttributes(

@@ -45,7 +45,7 @@ pub(crate) fn query(run: Run<'_>, question: &Query, context: &mut Context<'_>) -
     }
     if !state.is_open() && state.task.previous_started_event_id == 0 {
         return refuse(Refusal::NotReady(
-            "workflow closed before any workflow task completed".to_owned(),
+            "Workflow execution closed before WorkflowTaskStarted event".to_owned(),
         ));
     }
     if state.is_open() && state.task.attempt >= FAILED_ATTEMPTS {
@@ -166,7 +166,7 @@ pub(crate) fn released(volatile: &mut Volatile, head: &State, run: RunId) -> Ans
         .map(|waiting| {
             let result = if never {
                 Err(Refusal::NotReady(
-                    "workflow closed before any workflow task completed".to_owned(),
+                    "Workflow execution closed before WorkflowTaskStarted event".to_owned(),
                 ))
             } else {
                 Ok(direct(head, run, waiting.query))

@@ -272,6 +272,7 @@ pub struct DirectQuery {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it travels in a box")]
 pub enum Queried {
     Answered(Option<Payloads>),
     Failed {
@@ -295,17 +296,17 @@ pub struct Position {
 /// Why a run refuses. One `From<Refusal> for tonic::Status` (in `service/`) gives code, detail and message of the reference.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
-    /// INVALID_ARGUMENT with this message.
+    /// `INVALID_ARGUMENT` with this message.
     Invalid(String),
-    /// NOT_FOUND: no run of this id.
+    /// `NOT_FOUND`: no run of this id.
     NoSuchWorkflow(String),
-    /// NOT_FOUND "workflow execution already completed".
+    /// `NOT_FOUND` "workflow execution already completed".
     Completed,
-    /// NOT_FOUND "Workflow task not found." or of another text: the task is over.
+    /// `NOT_FOUND` "Workflow task not found." or of another text: the task is over.
     NoSuchTask(String),
-    /// NOT_FOUND: no such activity, or its attempt is over.
+    /// `NOT_FOUND`: no such activity, or its attempt is over.
     NoSuchActivity(String),
-    /// ALREADY_EXISTS with `WorkflowExecutionAlreadyStartedFailure`.
+    /// `ALREADY_EXISTS` with `WorkflowExecutionAlreadyStartedFailure`.
     AlreadyStarted {
         message: String,
         request_id: String,
@@ -316,17 +317,17 @@ pub enum Refusal {
     TaskTaken,
     /// Matching only: the workflow task waits on another queue.
     OtherQueue,
-    /// RESOURCE_EXHAUSTED with cause BUSY_WORKFLOW.
+    /// `RESOURCE_EXHAUSTED` with cause `BUSY_WORKFLOW`.
     Busy(String),
-    /// FAILED_PRECONDITION with `WorkflowNotReadyFailure`.
+    /// `FAILED_PRECONDITION` with `WorkflowNotReadyFailure`.
     NotReady(String),
-    /// FAILED_PRECONDITION without detail.
+    /// `FAILED_PRECONDITION` without detail.
     Precondition(String),
     /// UNIMPLEMENTED, with what is not built.
     NotBuilt(String),
-    /// The workflow task was answered with bad commands: INVALID_ARGUMENT, and the transition that came with it (the failed
+    /// The workflow task was answered with bad commands: `INVALID_ARGUMENT`, and the transition that came with it (the failed
     /// workflow task) is durable when this leaves.
     BadCommands(String),
-    /// UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS.
+    /// UNAVAILABLE, `RESOURCE_EXHAUSTED` or `DATA_LOSS`.
     Unavailable(crate::kind::Unavailable),
 }

@@ -183,15 +183,14 @@ fn check(policy: &RetryPolicy) -> Result<(), String> {
             .is_some_and(|duration| duration.seconds < 0 || duration.nanos < 0)
     };
     if negative(&policy.initial_interval) {
-        return Err("InitialInterval cannot be negative on retry policy.".to_owned());
+        return Err("invalid InitialInterval set on retry policy: negative duration".to_owned());
     }
-    if policy.backoff_coefficient != 0.0 && policy.backoff_coefficient.is_nan()
-        || (policy.backoff_coefficient != 0.0 && policy.backoff_coefficient < 1.0)
-    {
+    let coefficient = policy.backoff_coefficient;
+    if coefficient.is_nan() || (coefficient != 0.0 && coefficient < 1.0) {
         return Err("BackoffCoefficient cannot be less than 1 on retry policy.".to_owned());
     }
     if negative(&policy.maximum_interval) {
-        return Err("MaximumInterval cannot be negative on retry policy.".to_owned());
+        return Err("invalid MaximumInterval set on retry policy: negative duration".to_owned());
     }
     let maximum = wire::span(policy.maximum_interval.as_ref());
     if !maximum.is_zero() && maximum < wire::span(policy.initial_interval.as_ref()) {

@@ -1,6 +1,7 @@
 //! Signals: each is an event, at most once per request id, at most so many per run.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cairn_proto::temporal::api::history::v1::WorkflowExecutionSignaledEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
@@ -10,6 +11,7 @@ use super::state::State;
 use super::transition::{Draft, Extra};
 use super::{
     Answer, Limits, Outcome, Refusal, Run, Signal, answer_now, answer_step, payload_size, refuse,
+    wire,
 };
 use crate::kind::{Context, Stop};
 use crate::planted::{Fault, planted};
@@ -17,19 +19,33 @@ use crate::planted::{Fault, planted};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
     count: u64,
-    request_ids: BTreeSet<String>,
+    /// The request ids seen, in shared chunks: one more costs a chunk, not ten thousand ids.
+    #[serde(with = "wire::shared_list")]
+    request_ids: Vec<Arc<BTreeSet<String>>>,
 }
+
+/// How many request ids are in a chunk.
+const CHUNK: usize = 64;
 
 impl Part {
     pub(crate) fn signaled(&mut self, it: &WorkflowExecutionSignaledEventAttributes) {
         self.count += 1;
         if !it.request_id.is_empty() {
-            self.request_ids.insert(it.request_id.clone());
+            self.see(it.request_id.clone());
         }
     }
 
     pub(crate) fn has_seen(&self, request_id: &str) -> bool {
-        !request_id.is_empty() && self.request_ids.contains(request_id)
+        !request_id.is_empty() && self.request_ids.iter().any(|ids| ids.contains(request_id))
+    }
+
+    fn see(&mut self, request_id: String) {
+        match self.request_ids.last_mut().filter(|ids| ids.len() < CHUNK) {
+            Some(ids) => {
+                Arc::make_mut(ids).insert(request_id);
+            }
+            None => self.request_ids.push(Arc::new([request_id].into())),
+        }
     }
 }
 
@@ -86,6 +102,7 @@ pub(crate) fn add(draft: &mut Draft<'_>, signal: &Signal) {
     let extra = Extra {
         user_metadata: None,
         links: signal.links.clone(),
+        ..Extra::default()
     };
     let now = draft.now;
     draft.happen_with(

@@ -13,9 +13,7 @@ use std::time::Duration;
 
 use cairn_proto::cairn::record::v1::Opened;
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::{
-    Payload, Payloads, Priority, WorkflowExecution, WorkflowType,
-};
+use cairn_proto::temporal::api::common::v1::{Payload, Payloads, Priority, WorkflowType};
 use cairn_proto::temporal::api::enums::v1::{
     WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict,
     WorkflowIdReusePolicy as Reuse,
@@ -31,7 +29,7 @@ use super::command::Signed;
 use super::retry::Policy;
 use super::state::State;
 use super::transition::{Draft, Extra};
-use super::workflow_task::{normal_queue, schedule_now, start_now, started_answer};
+use super::workflow_task::{normal_queue, schedule_despite_backoff, start_now, started_answer};
 use super::{
     Answer, Asked, Limits, Outcome, Refusal, Run, Start, Started, Step, Successor, TaskStarted,
     Volatile, answer_step, check_priority, payload_size, properties, query, refuse, signal,
@@ -146,7 +144,7 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
             Answer::Started(Started {
                 run: row.run,
                 first_run: row.first_run,
-                started: true,
+                started: question.signal.is_none(),
                 status: row.status,
                 eager_task: None,
             }),
@@ -265,7 +263,7 @@ fn again(run: Run<'_>, question: &Start, context: &Context<'_>) -> Outcome {
             Answered {
                 result: Ok(Answer::Started(Started {
                     eager_task,
-                    ..existing(&run, true)
+                    ..existing(&run, question.signal.is_none())
                 })),
                 reads,
             },
@@ -296,13 +294,13 @@ fn on_open(
 ) -> Outcome {
     match policies.conflict {
         Conflict::TerminateExisting => terminate_and_begin(run, question, context),
-        Conflict::UseExisting => match &question.signal {
-            Some(signal) => signal_existing(run, signal, context),
-            None => {
-                let answer = Answer::Started(existing(&run, false));
-                Ok(answer_step(None, context.ticket, answer))
+        Conflict::UseExisting => {
+            if let Some(signal) = &question.signal {
+                return signal_existing(run, signal, context);
             }
-        },
+            let answer = Answer::Started(existing(&run, false));
+            Ok(answer_step(None, context.ticket, answer))
+        }
         Conflict::Fail | Conflict::Unspecified => refuse(already_started(
             &run,
             format!(
@@ -332,9 +330,7 @@ fn signal_existing(run: Run<'_>, question: &super::Signal, context: &mut Context
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
     signal::add(&mut draft, question);
-    if !draft.state.task.had_or_has() {
-        schedule_now(&mut draft, true); // It ends a start delay.
-    }
+    schedule_despite_backoff(&mut draft);
     let transition = draft.finish().map_err(Stop::Refused)?;
     Ok(answer_step(transition, context.ticket, answer))
 }
@@ -414,6 +410,7 @@ fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
     let extra = Extra {
         user_metadata: question.user_metadata.clone(),
         links: question.links.clone(),
+        ..Extra::default()
     };
     let mut draft = Draft::open(
         run,
@@ -486,8 +483,8 @@ fn started_event(
         }),
         task_queue: Some(normal_queue(&question.task_queue)),
         input: question.input.clone(),
-        workflow_execution_timeout: Some(wire::duration(execution_timeout)),
-        workflow_run_timeout: Some(wire::duration(run_timeout)),
+        workflow_execution_timeout: wire::some_duration(execution_timeout),
+        workflow_run_timeout: wire::some_duration(run_timeout),
         workflow_task_timeout: Some(wire::duration(task_timeout)),
         original_execution_run_id: run.to_string(),
         identity: question.identity.clone(),
@@ -498,7 +495,7 @@ fn started_event(
             .map(|policy| Policy::filled(policy).published()),
         attempt: 1,
         workflow_execution_expiration_time: (!execution_timeout.is_zero())
-            .then(|| wire::timestamp(context.now.after(execution_timeout))),
+            .then(|| wire::timestamp(wire::round(context.now.after(execution_timeout)))),
         first_workflow_task_backoff: Some(wire::duration(question.start_delay)),
         memo: question.memo.clone(),
         search_attributes: question
@@ -507,10 +504,6 @@ fn started_event(
             .and_then(|attributes| properties::typed(attributes).ok()),
         header: question.header.clone(),
         workflow_id: context.key.workflow_id.clone(),
-        root_workflow_execution: Some(WorkflowExecution {
-            workflow_id: context.key.workflow_id.clone(),
-            run_id: run.to_string(),
-        }),
         priority: question.priority.clone(),
         eager_execution_accepted,
         ..Default::default()

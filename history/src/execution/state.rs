@@ -13,6 +13,7 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use serde::{Deserialize, Serialize};
 
 use super::buffer::Buffer;
+use super::properties::Part as Properties;
 use super::start::Origin;
 use super::{activity, close, properties, signal, timer, wire, workflow_task};
 use crate::id::{RunId, Time};
@@ -113,7 +114,10 @@ impl State {
             Attributes::WorkflowTaskStartedEventAttributes(it) => {
                 self.task_mut().started(id, time, it)
             }
-            Attributes::WorkflowTaskCompletedEventAttributes(it) => self.task_mut().completed(it),
+            Attributes::WorkflowTaskCompletedEventAttributes(it) => {
+                Properties::built(&mut self.properties, self.origin.run, id, time, it);
+                self.task_mut().completed(it)
+            }
             Attributes::WorkflowTaskFailedEventAttributes(it) => self.task_mut().failed(it),
             Attributes::WorkflowTaskTimedOutEventAttributes(it) => self.task_mut().timed_out(it),
             Attributes::ActivityTaskScheduledEventAttributes(it) => {
@@ -140,9 +144,11 @@ impl State {
                 true
             }
             Attributes::TimerStartedEventAttributes(it) => self.timers_mut().started(id, time, it),
-            Attributes::TimerFiredEventAttributes(it) => self.timers_mut().gone(&it.timer_id),
+            Attributes::TimerFiredEventAttributes(it) => {
+                self.timers_mut().gone(it.started_event_id)
+            }
             Attributes::TimerCanceledEventAttributes(it) => {
-                self.timers_mut().gone(&it.timer_id)
+                self.timers_mut().gone(it.started_event_id)
                     || Arc::make_mut(&mut self.buffer).forget_fired(&it.timer_id)
             }
             Attributes::WorkflowExecutionSignaledEventAttributes(it) => {
@@ -216,8 +222,7 @@ impl State {
     fn close(&mut self, closed: close::Closed) {
         self.closed = Some(closed);
         self.task_mut().run_closed();
-        // What was pending will not happen, and costs no memory any more.
-        self.activities = Arc::default();
+        // What was pending will not happen; what was running is still shown.
         self.timers = Arc::default();
         self.buffer = Arc::default();
     }

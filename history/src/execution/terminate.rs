@@ -6,10 +6,7 @@ use cairn_proto::temporal::api::history::v1::WorkflowExecutionTerminatedEventAtt
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use super::transition::{Draft, Extra};
-use super::{
-    Answer, Outcome, Refusal, Run, Terminate, answer_step, no_such_workflow, query, refuse,
-    workflow_task,
-};
+use super::{Answer, Outcome, Refusal, Run, Terminate, answer_step, query, refuse, workflow_task};
 use crate::kind::{Context, Stop};
 
 /// Who we are in a history.
@@ -20,7 +17,9 @@ pub(crate) fn terminate(run: Run<'_>, question: &Terminate, context: &mut Contex
         .first_run
         .is_some_and(|first| first != run.state.origin.first_run)
     {
-        return refuse(no_such_workflow(context));
+        return refuse(Refusal::NoSuchWorkflow(
+            "workflow execution not found".to_owned(),
+        ));
     }
     if !run.state.is_open() {
         return refuse(Refusal::Completed);
@@ -29,6 +28,7 @@ pub(crate) fn terminate(run: Run<'_>, question: &Terminate, context: &mut Contex
     let extra = Extra {
         user_metadata: None,
         links: question.links.clone(),
+        ..Extra::default()
     };
     by(
         &mut draft,

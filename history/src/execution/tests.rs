@@ -1,1 +1,34 @@
-//! Tests.
+//! Scripts in, histories out: `check` plays client, worker, clock and shard, and prints what a run wrote.
+
+mod activities;
+mod closes;
+mod laws;
+mod queries;
+mod signals;
+mod starts;
+mod tasks;
+mod timers;
+mod world;
+
+use world::World;
+
+/// Plays a script and compares what it printed. Indented events share the commit of the line above.
+#[track_caller]
+fn check(script: &str, expected: &str) {
+    let printed = World::play(script);
+    let lines: Vec<_> = expected
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let margin = lines
+        .iter()
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or(0);
+    let expected: Vec<_> = lines.iter().map(|line| line[margin..].trim_end()).collect();
+    let expected = expected.join("\n");
+    assert!(
+        printed == expected,
+        "script: {script}\n--- expected\n{expected}\n--- printed\n{printed}\n---"
+    );
+}

@@ -17,22 +17,22 @@ use cairn_proto::temporal::api::history::v1::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::command::{Bad, Signed};
+use super::command::{Bad, Signed, too_long};
 use super::transition::Draft;
 use super::wire;
 use super::workflow_task::Completing;
 use crate::id::Time;
 
-/// The pending timers, by id.
+/// The pending timers, by the event that started them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
     #[serde(with = "wire::shared_map")]
-    by_id: BTreeMap<String, Arc<Pending>>,
+    pending: BTreeMap<i64, Arc<Pending>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Pending {
-    started_event_id: i64,
+    id: String,
     fire_at: Time,
 }
 
@@ -44,20 +44,26 @@ impl Part {
         it: &TimerStartedEventAttributes,
     ) -> bool {
         let pending = Pending {
-            started_event_id: event_id,
+            id: it.timer_id.clone(),
             fire_at: time.after(wire::span(it.start_to_fire_timeout.as_ref())),
         };
-        self.by_id
-            .insert(it.timer_id.clone(), Arc::new(pending))
-            .is_none()
+        self.pending.insert(event_id, Arc::new(pending)).is_none()
     }
 
-    pub(crate) fn gone(&mut self, timer_id: &str) -> bool {
-        self.by_id.remove(timer_id).is_some()
+    pub(crate) fn gone(&mut self, started_event_id: i64) -> bool {
+        self.pending.remove(&started_event_id).is_some()
+    }
+
+    /// The event that started a pending timer.
+    fn by_id(&self, timer_id: &str) -> Option<i64> {
+        self.pending
+            .iter()
+            .find(|(_, pending)| pending.id == timer_id)
+            .map(|(started_event_id, _)| *started_event_id)
     }
 
     pub(crate) fn next_wake(&self) -> Option<Time> {
-        self.by_id.values().map(|pending| pending.fire_at).min()
+        self.pending.values().map(|pending| pending.fire_at).min()
     }
 }
 
@@ -66,10 +72,10 @@ pub(crate) fn fire(draft: &mut Draft<'_>) {
     let mut due: Vec<_> = draft
         .state
         .timers
-        .by_id
+        .pending
         .iter()
         .filter(|(_, pending)| pending.fire_at <= draft.now)
-        .map(|(id, pending)| (pending.fire_at, pending.started_event_id, id.clone()))
+        .map(|(started, pending)| (pending.fire_at, *started, pending.id.clone()))
         .collect();
     due.sort_unstable();
     for (_, started_event_id, timer_id) in due {
@@ -94,19 +100,25 @@ pub(crate) fn start(
         return Err(bad("TimerId is not set on StartTimerCommand.".to_owned()));
     }
     if timer_id.len() > it.draft.limits.id_bytes_max {
-        return Err(bad(
-            "TimerId on StartTimerCommand exceeds length limit.".to_owned()
-        ));
+        return Err(bad(too_long(
+            "TimerId on StartTimerCommand",
+            "TimerId",
+            timer_id,
+            it.draft.limits,
+        )));
     }
     let delay = Signed::checked(delay).map_err(|why| {
         bad(format!(
-            "Invalid StartToFireTimeout on StartTimerCommand: {why} TimerId={timer_id}"
+            "An invalid StartToFireTimeout is set on StartTimerCommand: {why}. TimerId={timer_id}"
         ))
     })?;
-    if it.draft.state.timers.by_id.contains_key(timer_id) {
+    if it.draft.state.timers.by_id(timer_id).is_some() {
         return Err(Bad::Task(
             Cause::StartTimerDuplicateId,
-            format!("TimerID={timer_id}"),
+            format!(
+                "invalid history builder state for action: add-timer-started-event, TimerID: \
+                 {timer_id}"
+            ),
         ));
     }
     it.write(Attributes::TimerStartedEventAttributes(
@@ -126,16 +138,23 @@ pub(crate) fn cancel(it: &mut Completing<'_, '_>, timer_id: &str) -> Result<(), 
         return Err(bad("TimerId is not set on CancelTimerCommand.".to_owned()));
     }
     if timer_id.len() > it.draft.limits.id_bytes_max {
-        return Err(bad(
-            "TimerId on CancelTimerCommand exceeds length limit.".to_owned()
-        ));
+        return Err(bad(too_long(
+            "TimerId on CancelTimerCommand",
+            "TimerId",
+            timer_id,
+            it.draft.limits,
+        )));
     }
     let state = &it.draft.state;
-    let pending = state.timers.by_id.get(timer_id);
+    let pending = state.timers.by_id(timer_id);
     let started_event_id = pending
-        .map(|pending| pending.started_event_id)
         .or_else(|| state.buffer.has_fired(timer_id))
-        .ok_or_else(|| bad(format!("TimerID={timer_id}")))?;
+        .ok_or_else(|| {
+            bad(format!(
+                "invalid history builder state for action: add-timer-canceled-event, TimerID: \
+                 {timer_id}"
+            ))
+        })?;
     if pending.is_none() {
         it.unseen -= 1; // The fired event is taken back.
     }

@@ -12,7 +12,7 @@ use cairn_proto::temporal::api::common::v1::Link;
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
-use cairn_proto::temporal::api::sdk::v1::UserMetadata;
+use cairn_proto::temporal::api::sdk::v1::{EventGroupMarker, UserMetadata};
 
 use super::state::State;
 use super::{Limits, Refusal, Workflow, buffer, terminate, wire, workflow_task};
@@ -24,6 +24,7 @@ use crate::kind::{Illegal, Transition, Unavailable};
 pub(crate) struct Extra {
     pub(crate) user_metadata: Option<UserMetadata>,
     pub(crate) links: Vec<Link>,
+    pub(crate) event_group_markers: Vec<EventGroupMarker>,
 }
 
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) state: State,
     pub(crate) now: Time,
     pub(crate) limits: &'a Limits,
+    /// Bytes of history before this transition.
+    pub(crate) stored_bytes: u64,
     first_event_id: i64,
     events: Vec<HistoryEvent>,
     changes: Vec<record::Change>,
@@ -45,6 +48,7 @@ impl<'a> Draft<'a> {
     /// A draft on the head of a run.
     pub(crate) fn new(state: &State, now: Time, limits: &'a Limits) -> Self {
         Self {
+            stored_bytes: state.history_bytes,
             first_event_id: state.next_event_id,
             state: state.clone(),
             now,
@@ -71,6 +75,7 @@ impl<'a> Draft<'a> {
         event.event_id = 1;
         let state = State::open(run, &opened, &event).map_err(|illegal| broken(&illegal))?;
         let mut draft = Self::new(&state, now, limits);
+        draft.stored_bytes = 0;
         draft.first_event_id = 1;
         draft.changes.push(record::Change {
             position: 0,
@@ -153,11 +158,9 @@ impl<'a> Draft<'a> {
             if let Some(Attributes::ActivityTaskStartedEventAttributes(it)) = &event.attributes {
                 started.push((it.scheduled_event_id, self.state.next_event_id));
             }
-            if let Some((scheduled, reference)) = buffer::started_reference(&mut event) {
-                *reference = started
-                    .iter()
-                    .find(|(of, _)| *of == scheduled)
-                    .map_or(0, |(_, id)| *id);
+            if let Some(scheduled) = buffer::unknown_started(&event) {
+                let id = started.iter().find(|(of, _)| *of == scheduled);
+                buffer::point_to_started(&mut event, id.map_or(0, |(_, id)| *id));
             }
             self.append(event);
         }
@@ -195,8 +198,7 @@ impl<'a> Draft<'a> {
         let full = buffer.len() > self.limits.buffered_events_max
             || buffer.bytes() > self.limits.buffered_bytes_max;
         if full && self.state.task.is_started() {
-            workflow_task::force_fail(self, Cause::ForceCloseCommand);
-            self.task_due = true;
+            workflow_task::force_next_attempt(self, Cause::ForceCloseCommand);
         }
     }
 
@@ -248,6 +250,7 @@ fn build(attributes: Attributes, time: Time, extra: Extra) -> HistoryEvent {
         attributes: Some(attributes),
         user_metadata: extra.user_metadata,
         links: extra.links,
+        event_group_markers: extra.event_group_markers,
         ..HistoryEvent::default()
     }
 }

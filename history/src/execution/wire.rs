@@ -33,6 +33,17 @@ pub(crate) fn duration(duration: Duration) -> prost_types::Duration {
     }
 }
 
+/// Nothing for zero, which is none.
+pub(crate) fn some_duration(value: Duration) -> Option<prost_types::Duration> {
+    (!value.is_zero()).then(|| duration(value))
+}
+
+/// To the millisecond, as deadlines of executions are.
+pub(crate) fn round(time: Time) -> Time {
+    const MILLI: i64 = 1_000_000;
+    Time(time.0.saturating_add(MILLI / 2).div_euclid(MILLI) * MILLI)
+}
+
 /// Zero if it is absent or negative.
 pub(crate) fn span(duration: Option<&prost_types::Duration>) -> Duration {
     let Some(duration) = duration else {
@@ -72,6 +83,7 @@ pub(crate) mod optional {
     use cairn_proto::prost::Message;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde hands the field over")]
     pub(crate) fn serialize<M: Message, S: Serializer>(
         message: &Option<M>,
         serializer: S,
@@ -137,6 +149,54 @@ pub(crate) mod shared_map {
         Ok(map
             .into_iter()
             .map(|(key, value)| (key, Arc::new(value)))
+            .collect())
+    }
+}
+
+/// Shared messages, one behind the other.
+pub(crate) mod shared_messages {
+    use std::sync::Arc;
+
+    use cairn_proto::prost::Message;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<M: Message, S: Serializer>(
+        messages: &[Arc<M>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(messages.iter().map(|message| message.encode_to_vec()))
+    }
+
+    pub(crate) fn deserialize<'de, M: Message + Default, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Arc<M>>, D::Error> {
+        Vec::<Vec<u8>>::deserialize(deserializer)?
+            .iter()
+            .map(|bytes| M::decode(&**bytes).map(Arc::new))
+            .collect::<Result<_, _>>()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// A list of shared parts.
+pub(crate) mod shared_list {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        list: &[Arc<T>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(list.iter().map(|value| &**value))
+    }
+
+    pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Arc<T>>, D::Error> {
+        Ok(Vec::<T>::deserialize(deserializer)?
+            .into_iter()
+            .map(Arc::new)
             .collect())
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! | in        | event or change                 | becomes   | owes                                         |
 //! |-----------|---------------------------------|-----------|----------------------------------------------|
-//! | –         | Scheduled, TransientScheduled   | scheduled | an offer; on a sticky queue a timeout        |
-//! | scheduled | Started, TransientStarted       | started   | the start-to-close timeout                   |
-//! | scheduled | TimedOut (schedule to start)    | –         | the next one, on the normal queue            |
+//! | –         | Scheduled, `TransientScheduled`   | scheduled | an offer; on a sticky queue a timeout        |
+//! | scheduled | Started, `TransientStarted`       | started   | the start-to-close timeout                   |
+//! | scheduled | `TimedOut` (schedule to start)    | –         | the next one, on the normal queue            |
 //! | started   | Completed                       | –         | what was buffered is flushed                 |
-//! | started   | Failed, TimedOut, TransientFailed | –       | the next attempt                             |
+//! | started   | Failed, `TimedOut`, `TransientFailed` | –       | the next attempt                             |
 //!
 //! An attempt behind a failed one is *transient*: its Scheduled and Started are in the state only, shown to the worker as a
 //! suffix, and written when it completes or when other events come before it is started.
@@ -37,7 +37,7 @@ mod start;
 mod timeout;
 
 pub(crate) use complete::{Completing, complete};
-pub(crate) use fail::{fail, force_fail, next_attempt};
+pub(crate) use fail::{cause_name, fail, force_fail, force_next_attempt, next_attempt};
 pub(crate) use start::{pending_suffix, start, start_now, started_answer};
 pub(crate) use timeout::{deadline, reset_sticky, time_out};
 
@@ -55,6 +55,17 @@ pub(crate) struct Part {
     pub(crate) backoff_until: Option<Time>,
     /// A close was answered with unhandled events: nothing new may come in before the next task ends.
     pub(crate) close_attempted: bool,
+    /// How the last workflow task ended, if it ended badly.
+    pub(crate) problem: Option<Problem>,
+}
+
+/// Why a workflow task did not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Problem {
+    /// `temporal.api.enums.v1.WorkflowTaskFailedCause`.
+    Failed(i32),
+    /// `temporal.api.enums.v1.TimeoutType`.
+    TimedOut(i32),
 }
 
 /// A workflow task that is scheduled or started.
@@ -89,6 +100,9 @@ pub(crate) struct Sticky {
     pub(crate) schedule_to_start: Duration,
 }
 
+/// Bad ends in a row after which a run says of itself that it has problems.
+pub(crate) const PROBLEM_ATTEMPTS: i32 = 5;
+
 /// Attempts above this one get more and more time.
 const PATIENT_ATTEMPTS: i32 = 3;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -103,6 +117,7 @@ impl Part {
             sticky: None,
             backoff_until: origin.backoff_until(),
             close_attempted: false,
+            problem: None,
         }
     }
 
@@ -113,13 +128,6 @@ impl Part {
     pub(crate) fn started_task(&self) -> Option<(&Task, &Started)> {
         let task = self.current.as_ref()?;
         Some((task, task.started.as_ref()?))
-    }
-
-    /// Has there ever been a workflow task?
-    pub(crate) fn had_or_has(&self) -> bool {
-        self.current.is_some()
-            || self.previous_started_event_id > 0
-            || self.attempts_since_success > 0
     }
 
     pub(super) fn scheduled(
@@ -191,14 +199,12 @@ impl Part {
         self.attempt = 1;
         self.attempts_since_success = 0;
         self.close_attempted = false;
+        self.problem = None;
         self.current.take().is_some()
     }
 
     pub(super) fn failed(&mut self, it: &WorkflowTaskFailedEventAttributes) -> bool {
-        if it.cause() == Cause::UnhandledCommand {
-            self.close_attempted = true;
-        }
-        self.ended_badly()
+        self.ended_badly(Problem::Failed(it.cause))
     }
 
     pub(super) fn timed_out(&mut self, it: &WorkflowTaskTimedOutEventAttributes) -> bool {
@@ -206,16 +212,22 @@ impl Part {
             self.sticky = None;
             return self.current.take().is_some();
         }
-        self.ended_badly()
+        self.ended_badly(Problem::TimedOut(it.timeout_type))
     }
 
     pub(super) fn transient_failed(&mut self, it: record::TransientFailed) -> bool {
-        self.close_attempted |= it.unhandled_command;
-        self.ended_badly()
+        let problem = if it.timed_out {
+            Problem::TimedOut(TimeoutType::StartToClose.into())
+        } else {
+            Problem::Failed(it.cause)
+        };
+        self.ended_badly(problem)
     }
 
     /// The worker that had the run is given up first; only then does the attempt count.
-    fn ended_badly(&mut self) -> bool {
+    fn ended_badly(&mut self, problem: Problem) -> bool {
+        self.close_attempted |= problem == Problem::Failed(Cause::UnhandledCommand.into());
+        self.problem = Some(problem);
         self.attempts_since_success += 1;
         if self.sticky.take().is_none() {
             self.attempt += 1;
@@ -278,7 +290,6 @@ impl Part {
     }
 
     pub(super) fn run_closed(&mut self) {
-        self.current = None;
         self.backoff_until = None;
     }
 
@@ -301,6 +312,14 @@ pub(crate) fn schedule(draft: &mut Draft<'_>) {
 pub(crate) fn end_backoff(draft: &mut Draft<'_>) {
     let part = &draft.state.task;
     if part.backoff_until.is_some_and(|until| until <= draft.now) && part.current.is_none() {
+        schedule_now(draft, true);
+    }
+}
+
+/// A request to cancel, or a signal with start, does not wait for the time before the first workflow task.
+pub(crate) fn schedule_despite_backoff(draft: &mut Draft<'_>) {
+    let part = &draft.state.task;
+    if part.backoff_until.is_some() && part.current.is_none() {
         schedule_now(draft, true);
     }
 }

@@ -11,6 +11,8 @@ use crate::id::Time;
 
 /// The clock of the machine may be set: never sleep longer than this on its word.
 const NAP_MAX: Duration = Duration::from_secs(1);
+/// What is due but must wait (for the disk, for a read) is not asked for more often than this.
+const NAP_MIN: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(super) struct Alarm {
@@ -70,10 +72,9 @@ async fn rest(shell: &Shell) {
         .filter_map(super::slot::Slot::next_tick)
         .min();
     let now = shell.clock.now();
-    let nap = next.map_or(NAP_MAX, |next| next.since(now)).min(NAP_MAX);
-    if next.is_some_and(|next| next <= now) {
-        return;
-    }
+    let nap = next
+        .map_or(NAP_MAX, |next| next.since(now))
+        .clamp(NAP_MIN, NAP_MAX);
     shell
         .alarm
         .planned

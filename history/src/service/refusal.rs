@@ -11,7 +11,42 @@ use cairn_proto::temporal::api::errordetails::v1::{
 use tonic::{Code, Status};
 
 use crate::execution::Refusal;
+use crate::id::RunId;
 use crate::kind::Unavailable;
+
+/// As [`status`], where a run was named: then it is the run that there is not.
+pub(super) fn status_about(refusal: Refusal, named: Option<&(String, RunId)>) -> Status {
+    match (refusal, named) {
+        (Refusal::NoSuchWorkflow(_), Some((workflow_id, run))) => not_found(format!(
+            "workflow execution not found for workflow ID {} and run ID \"{run}\"",
+            quoted(workflow_id)
+        )),
+        (refusal, _) => status(refusal),
+    }
+}
+
+/// A text between quotes, with the escapes that clients of the protocol know from its messages.
+fn quoted(text: &str) -> String {
+    let inner: String = text.chars().map(escaped).collect();
+    format!("\"{inner}\"")
+}
+
+fn escaped(char: char) -> String {
+    let code = u32::from(char);
+    match char {
+        '\u{7}' => r"\a".to_owned(),
+        '\u{8}' => r"\b".to_owned(),
+        '\u{b}' => r"\v".to_owned(),
+        '\u{c}' => r"\f".to_owned(),
+        '\n' | '\r' | '\t' | '"' | '\\' => char.escape_default().to_string(),
+        '\0'..' ' | '\u{7f}' => format!("\\x{code:02x}"),
+        // Debug escapes what cannot be seen, and the apostrophe.
+        '\'' => char.to_string(),
+        _ if char.escape_debug().len() == 1 => char.to_string(),
+        _ if code < 0x1_0000 => format!("\\u{code:04x}"),
+        _ => format!("\\U{code:08x}"),
+    }
+}
 
 pub(super) fn status(refusal: Refusal) -> Status {
     match refusal {
@@ -98,4 +133,18 @@ fn detailed<M: Message + Name>(code: Code, message: impl Into<String>, detail: &
         details: vec![any],
     };
     Status::with_details(code, message, details.encode_to_vec().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        assert_eq!(quoted("plain é 漢"), "\"plain é 漢\"");
+        assert_eq!(
+            quoted("a\"\\\n\u{7f}\u{200b}'\0\u{e0001}"),
+            r#""a\"\\\n\x7f\u200b'\x00\U000e0001""#
+        );
+    }
 }

@@ -184,14 +184,14 @@ impl<K: Kind> Shard<K> {
                 self.wakes.sleep(key, cached.run, stored);
             }
             self.offers.leave(cached.run);
-            if self.looks_under_way() {
-                self.cache.left.insert(cached.run);
-            }
         }
     }
 
-    /// Stops counting a run as loaded.
+    /// Stops counting a run as loaded. Reads that began before know less of it than memory did.
     pub(super) fn unload(&mut self, cached: &Cached<K>) {
+        if self.looks_under_way() {
+            self.cache.left.insert(cached.run);
+        }
         self.cache.runs -= 1;
         self.cache.bytes -= cached.weight;
         self.loaded.remove(&cached.run);

@@ -6,13 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::recover::Loading;
-use super::turn::Turn;
-use super::{Load, Output, Shard};
-use crate::execution::Limits;
+use super::Output;
 use crate::id::{Key, RunId, Time};
 use crate::kind::{Kind, Offer, Queue, Task};
-use crate::log::{Parked, Stored, Write};
+use crate::log::Parked;
 
 /// Everything owed by runs that are loaded, and everything that matching holds.
 #[derive(Debug)]
@@ -52,8 +49,9 @@ struct Line {
     /// Behind `after` there may be parked rows that nobody here knows of.
     more: bool,
     after: Option<Parked>,
-    /// A read is under way; `again`: it may miss a row that was parked meanwhile.
+    /// A read is under way. It may miss the rows that were hidden meanwhile, and with `again` any.
     reading: bool,
+    hidden: BTreeSet<Parked>,
     again: bool,
     /// Rows that are being looked at.
     looks: usize,
@@ -102,13 +100,26 @@ impl Line {
         self.out == 0 && self.overflow.is_empty() && !self.more && !self.reading && self.looks == 0
     }
 
-    /// A row was parked that nobody here knows of any more.
-    fn hide(&mut self, row: &Parked) {
+    /// A row is parked that nobody here knows of any more.
+    fn hide(&mut self, row: Parked) {
         self.more = true;
-        self.again |= self.reading;
-        if self.after.as_ref().is_some_and(|after| row <= after) {
+        if self.reading {
+            self.hidden.insert(row);
+        } else if self.after.as_ref().is_some_and(|after| row <= *after) {
             self.after = None;
         }
+    }
+
+    /// A page of rows was read. What it may have missed is looked for from the beginning.
+    fn read(&mut self, limit: usize, mut rows: Vec<Parked>) {
+        self.reading = false;
+        self.more = rows.len() >= limit;
+        let hidden = std::mem::take(&mut self.hidden);
+        let last = rows.last().filter(|_| self.more);
+        let missed = |row: &Parked| last.is_none_or(|last| row <= last) && !rows.contains(row);
+        let again = std::mem::take(&mut self.again) || hidden.iter().any(missed);
+        self.more |= again;
+        self.after = rows.pop().filter(|_| !again);
     }
 }
 
@@ -210,7 +221,7 @@ impl Offers {
                 continue;
             };
             line.overflow.remove(&held.place(run));
-            line.hide(&held.row(run));
+            line.hide(held.row(run));
             if line.wants(self.out_max) {
                 self.wanting.insert(held.offer.queue);
             }
@@ -246,22 +257,87 @@ impl Offers {
         changes
     }
 
-    /// A row could not be looked at: it is read again.
-    fn put_back(&mut self, row: &Parked) {
+    /// A row could not be looked at: it is read again, not before `retry`.
+    pub(super) fn put_back(&mut self, row: &Parked, retry: Time) {
+        self.retry = retry;
         if let Some(line) = self.lines.get_mut(&row.queue) {
-            line.hide(row);
+            line.hide(row.clone());
         }
     }
 
-    /// Everything that matching was told of a queue.
-    fn told(&self, queue: &Queue) -> Vec<(Key, RunId, Offer)> {
-        let all = self
-            .runs
-            .iter()
-            .flat_map(|(run, owed)| owed.held.iter().map(move |held| (run, owed, held)));
-        all.filter(|(_, _, held)| held.out && held.offer.queue == *queue)
-            .map(|(run, owed, held)| (Key::clone(&owed.key), *run, held.offer.clone()))
-            .collect()
+    /// Everything that matching was told of a queue, again.
+    pub(super) fn told(&self, queue: &Queue) -> Changes {
+        let mut changes = Changes::default();
+        for (run, owed) in &self.runs {
+            let told = owed
+                .held
+                .iter()
+                .filter(|held| held.out && held.offer.queue == *queue);
+            let again = told.map(|held| (Key::clone(&owed.key), *run, held.offer.clone()));
+            changes.offered.extend(again);
+        }
+        changes
+    }
+
+    /// Something is parked for a queue, and nobody here knows what.
+    pub(super) fn expect(&mut self, queue: Queue) {
+        let line = self.lines.entry(queue.clone()).or_default();
+        line.more = true;
+        line.again |= line.reading;
+        line.after = None;
+        if line.wants(self.out_max) {
+            self.wanting.insert(queue);
+        }
+    }
+
+    /// The next read of parked offers: of which queue, behind which row, how many.
+    pub(super) fn next_page(
+        &mut self,
+        now: Time,
+        page_max: usize,
+    ) -> Option<(Queue, Option<Parked>, usize)> {
+        if self.retry > now {
+            return None;
+        }
+        while let Some(queue) = self.wanting.pop_first() {
+            let line = self.lines.get_mut(&queue);
+            if let Some(line) = line.filter(|line| line.wants(self.out_max)) {
+                line.reading = true;
+                let limit = (self.out_max - line.out).min(page_max).max(1);
+                return Some((queue, line.after.clone(), limit));
+            }
+        }
+        None
+    }
+
+    /// A page of parked offers. Those that no run here owes must be looked at.
+    pub(super) fn read(&mut self, queue: &Queue, limit: usize, rows: Vec<Parked>) -> Changes {
+        let mut changes = Changes::default();
+        let fresh: Vec<Parked> = rows.iter().filter(|row| !self.owes(row)).cloned().collect();
+        let Some(line) = self.lines.get_mut(queue) else {
+            return changes;
+        };
+        line.read(limit, rows);
+        line.looks += fresh.len();
+        self.looks.extend(fresh);
+        self.advance(queue, &mut changes);
+        changes
+    }
+
+    /// A page could not be read.
+    pub(super) fn unread(&mut self, queue: Queue, retry: Time) {
+        self.retry = retry;
+        if let Some(line) = self.lines.get_mut(&queue) {
+            line.reading = false;
+            for row in std::mem::take(&mut line.hidden) {
+                line.hide(row);
+            }
+            self.wanting.insert(queue);
+        }
+    }
+
+    pub(super) fn next_look(&mut self) -> Option<Parked> {
+        self.looks.pop_front()
     }
 
     /// When parked offers are to be read.
@@ -331,194 +407,6 @@ impl Offers {
         }
         if line.is_bare() {
             self.lines.remove(queue);
-        }
-    }
-}
-
-impl<K: Kind> Shard<K> {
-    /// Queues for which something is parked, as found at recovery.
-    pub fn parked_queues(&mut self, queues: Vec<Queue>, now: Time, out: &mut Vec<Output<K>>) {
-        self.advance(now);
-        if self.dropped {
-            return;
-        }
-        for queue in queues {
-            let line = self.offers.lines.entry(queue.clone()).or_default();
-            line.more = true;
-            line.again |= line.reading;
-            line.after = None;
-            if line.wants(self.offers.out_max) {
-                self.offers.wanting.insert(queue);
-            }
-        }
-        self.read_parked(out);
-    }
-
-    /// Matching lost what it held of a queue (it moved, it restarted): everything is told again.
-    pub fn offer_again(&self, queue: &Queue, out: &mut Vec<Output<K>>) {
-        let offered = self.offers.told(queue);
-        Changes {
-            offered,
-            withdrawn: Vec::new(),
-        }
-        .put(out);
-    }
-
-    /// Reads on in the parked offers of queues that have room.
-    pub(super) fn read_parked(&mut self, out: &mut Vec<Output<K>>) {
-        if self.offers.retry > self.now {
-            return;
-        }
-        while let Some(queue) = self.offers.wanting.pop_first() {
-            let out_max = self.offers.out_max;
-            let Some(line) = self.offers.lines.get_mut(&queue) else {
-                continue;
-            };
-            if !line.wants(out_max) {
-                continue;
-            }
-            line.reading = true;
-            let limit = (out_max - line.out).min(self.config.page_max).max(1);
-            let after = line.after.clone();
-            let load = self.load(Loading::Parked {
-                queue: queue.clone(),
-                limit,
-            });
-            out.push(Output::Load(Load::Parked {
-                load,
-                queue,
-                after,
-                limit,
-            }));
-        }
-    }
-
-    pub(super) fn loaded_parked(
-        &mut self,
-        queue: &Queue,
-        limit: usize,
-        rows: Vec<Parked>,
-        limits: &Limits,
-        out: &mut Vec<Output<K>>,
-    ) {
-        let fresh: Vec<bool> = rows.iter().map(|row| !self.offers.owes(row)).collect();
-        let Some(line) = self.offers.lines.get_mut(queue) else {
-            return;
-        };
-        line.reading = false;
-        line.more = rows.len() >= limit;
-        line.after = rows.last().cloned();
-        if std::mem::take(&mut line.again) {
-            line.more = true;
-            line.after = None;
-        }
-        line.looks += fresh.iter().filter(|fresh| **fresh).count();
-        let fresh = rows.into_iter().zip(fresh).filter(|(_, fresh)| *fresh);
-        self.offers.looks.extend(fresh.map(|(row, _)| row));
-        let mut changes = Changes::default();
-        self.offers.advance(queue, &mut changes);
-        changes.put(out);
-        self.look(limits, out);
-        self.read_parked(out);
-    }
-
-    pub(super) fn failed_parked(&mut self, queue: Queue) {
-        self.offers.retry = self.now.after(self.config.retry);
-        if let Some(line) = self.offers.lines.get_mut(&queue) {
-            line.reading = false;
-            self.offers.wanting.insert(queue);
-        }
-    }
-
-    /// Looks at the runs of parked offers, a few at a time.
-    pub(super) fn look(&mut self, limits: &Limits, out: &mut Vec<Output<K>>) {
-        while self.background() < self.config.loads_max
-            && let Some(row) = self.offers.looks.pop_front()
-        {
-            let run = row.run;
-            if self.quarantined.contains(&run) {
-                self.look_over(&row.queue, out);
-            } else if let Some(key) = self.loaded.get(&run).cloned() {
-                self.enqueue(&key, Turn::look(row), limits, out);
-            } else {
-                let load = self.load(Loading::Look { parked: row });
-                out.push(Output::Load(Load::Run { load, run }));
-            }
-        }
-    }
-
-    /// A run that only its id was known of.
-    pub(super) fn loaded_look(
-        &mut self,
-        row: Parked,
-        stored: Option<Box<Stored>>,
-        limits: &Limits,
-        out: &mut Vec<Output<K>>,
-    ) {
-        let Some(stored) = stored else {
-            self.look_over(&row.queue, out);
-            return;
-        };
-        let key = stored.row.key();
-        let untouched = !self.entries.contains_key(&key) && !self.cache.left_meanwhile(row.run);
-        let key = self.entry(key);
-        if untouched && !stored.row.is_open() {
-            self.looked_at(&key, &row, out);
-            return;
-        }
-        if untouched {
-            // The open run of an id is its current one.
-            self.found_current(&key, &stored.row);
-            self.insert(&key, row.run, *stored, out);
-        }
-        self.enqueue(&key, Turn::look(row), limits, out);
-    }
-
-    /// The run of a parked offer is loaded (or is no more): a row that is not owed goes.
-    pub(super) fn looked_at(&mut self, key: &Arc<Key>, row: &Parked, out: &mut Vec<Output<K>>) {
-        if self.offers.owes(row) {
-            let cached = self
-                .entries
-                .get_mut(key)
-                .and_then(|entry| entry.run_mut(row.run));
-            if let Some(cached) = cached
-                && !cached.parked.contains(row)
-            {
-                cached.parked.push(row.clone());
-            }
-        } else {
-            let stale = vec![row.clone()];
-            self.queue(key, vec![Write::Unpark { stale }], out);
-        }
-        self.look_over(&row.queue, out);
-    }
-
-    pub(super) fn look_over(&mut self, queue: &Queue, out: &mut Vec<Output<K>>) {
-        self.offers.look_over(queue).put(out);
-        self.read_parked(out);
-    }
-
-    /// A look failed; it is tried again after a while.
-    pub(super) fn put_back(&mut self, row: &Parked, out: &mut Vec<Output<K>>) {
-        self.offers.retry = self.now.after(self.config.retry);
-        self.offers.put_back(row);
-        self.look_over(&row.queue, out);
-    }
-
-    /// A run that closes owes nothing: what is known to be parked for it goes in the same item.
-    pub(super) fn unpark_closed(
-        &mut self,
-        key: &Arc<Key>,
-        address: Option<RunId>,
-        writes: &mut Vec<Write>,
-    ) {
-        let cached = address.and_then(|run| self.entries.get_mut(key)?.run_mut(run));
-        if let Some(cached) = cached
-            && !cached.parked.is_empty()
-            && !K::is_open(&cached.state)
-        {
-            let stale = std::mem::take(&mut cached.parked);
-            writes.push(Write::Unpark { stale });
         }
     }
 }

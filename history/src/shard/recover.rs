@@ -258,7 +258,7 @@ impl<K: Kind> Shard<K> {
         }
     }
 
-    /// A run that was read becomes loaded, unless it is or cannot be. What it owes is offered again.
+    /// A run that was read becomes loaded, unless it is or cannot be. What it owes is offered again. The caller drains the id.
     pub(super) fn insert(
         &mut self,
         key: &Arc<Key>,
@@ -275,15 +275,24 @@ impl<K: Kind> Shard<K> {
                 cached.wake_at = cached.found_wake(before);
                 self.cache.runs += 1;
                 self.loaded.insert(run, Arc::clone(key));
-                if let Some(entry) = self.entries.get_mut(key) {
-                    entry.touched = self.now;
-                    entry.runs.push(cached);
-                }
-                let before = out.len();
-                self.settle(key, run, out);
-                if planted(Fault::OfferNotMadeAgain) {
-                    let offers = |output: &mut Output<K>| matches!(output, Output::Offer { .. });
-                    out.extract_if(before.., offers).for_each(drop);
+                let wake = K::next_wake(&cached.state, &cached.volatile);
+                let Some(entry) = self.entries.get_mut(key) else {
+                    return;
+                };
+                entry.touched = self.now;
+                entry.runs.push(cached);
+                if wake.is_some_and(|wake| wake <= self.now) {
+                    // Whatever is due happened before whoever asks now.
+                    entry.waiting.push_front(Turn::wake(run));
+                    self.waiting += 1;
+                } else {
+                    let before = out.len();
+                    self.settle(key, run, out);
+                    if planted(Fault::OfferNotMadeAgain) {
+                        let offers =
+                            |output: &mut Output<K>| matches!(output, Output::Offer { .. });
+                        out.extract_if(before.., offers).for_each(drop);
+                    }
                 }
             }
             Err(Illegal(why)) => self.quarantine(run, why, out),

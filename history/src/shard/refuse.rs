@@ -78,7 +78,7 @@ impl<K: Kind> Shard<K> {
         entry.current = Current::Unknown;
         entry.last = last;
         entry.hold = last;
-        if let Some(turn) = entry.waiting.front_mut() {
+        for turn in &mut entry.waiting {
             turn.looked = false;
         }
         if let Some(load) = entry.load.take() {

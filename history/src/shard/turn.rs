@@ -7,18 +7,16 @@ use std::sync::Arc;
 
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
 
-use super::entry::{Cached, Current, Entry};
-use super::queue::Release;
+use super::entry::{Current, Entry};
 use super::recover::Need;
-use super::{Output, Released, Shard, Slice, unavailable};
+use super::{Output, Shard, unavailable};
 use crate::execution::Limits;
 use crate::id::{Key, RunId, Ticket};
-use crate::kind::{Answered, Asked, Context, Kind, Outcome, Run, Step, Stop, Unavailable};
-use crate::log::{Parked, Row, Write};
-use crate::planted::{Fault, planted};
+use crate::kind::{Asked, Context, Kind, Outcome, Run, Stop, Unavailable};
+use crate::log::{Parked, Row};
 
 /// The ticket of whatever nobody asked for.
-const NOBODY: Ticket = Ticket(u64::MAX);
+pub(super) const NOBODY: Ticket = Ticket(u64::MAX);
 
 /// How often a question may ask for more events.
 const ROUNDS_MAX: u8 = 8;
@@ -153,7 +151,7 @@ impl<K: Kind> Shard<K> {
             match self.try_turn(key, turn, limits, out) {
                 None => return,
                 Some((mut turn, Need::Events { run, ids })) => {
-                    let ids = self.from_tail(key, run, ids, &mut turn.events);
+                    let ids = self.held_events(key, run, ids, &mut turn.events);
                     if !ids.is_empty() {
                         break (turn, Need::Events { run, ids });
                     }
@@ -218,13 +216,13 @@ impl<K: Kind> Shard<K> {
                 self.looked_at(key, &parked, out);
                 return None;
             }
-            What::Wake => match address {
-                Some(run) => self.wake(key, run, &turn.events, limits, out)?,
-                None => {
+            What::Wake => {
+                let Some(run) = address else {
                     self.gone(turn.run, out);
                     return None;
-                }
-            },
+                };
+                self.wake(key, run, &turn.events, limits, out)?
+            }
             What::Question(ticket, question) => {
                 let ticket = *ticket;
                 let (asked, mut context) = self.asked(key, address, ticket, &turn, limits)?;
@@ -326,9 +324,13 @@ impl<K: Kind> Shard<K> {
                 None
             }
             Err(Stop::Refused(refusal)) => {
-                match ticket {
-                    Some(ticket) => self.refuse(key, ticket, refusal, out),
-                    None => self.wake_later(key, address),
+                if let Some(ticket) = ticket {
+                    self.refuse(key, ticket, refusal, out);
+                } else {
+                    if let Some(run) = address {
+                        self.settle(key, run, out);
+                    }
+                    self.wake_later(key, address);
                 }
                 None
             }
@@ -344,220 +346,6 @@ impl<K: Kind> Shard<K> {
         }
     }
 
-    /// The step becomes the head: one item with all that it writes, and the answers that hang on it.
-    fn perform(
-        &mut self,
-        key: &Arc<Key>,
-        address: Option<RunId>,
-        step: Step<K>,
-        ticket: Option<Ticket>,
-        out: &mut Vec<Output<K>>,
-    ) {
-        let number = self.head.next();
-        let epoch = self.epoch;
-        let mut writes = Vec::with_capacity(2);
-        let mut touched = address;
-        let Some(entry) = self.entries.get_mut(key) else {
-            return;
-        };
-        if let Some(cached) = address.and_then(|run| entry.run_mut(run)) {
-            if let Some(transition) = step.transition {
-                writes.push(cached.append(transition, epoch, number));
-            }
-            if let Some(heartbeat) = step.heartbeat {
-                let run = cached.run;
-                writes.push(Write::Heartbeat { run, heartbeat });
-            }
-        }
-        let begun = step.successor.map(|successor| {
-            let nth = entry.next_nth();
-            let (run, transition) = (successor.run, successor.transition);
-            let (cached, write) = Cached::begin(run, nth, transition, epoch, number);
-            entry.current = Current::Run(run, nth);
-            writes.push(write);
-            self.cache.runs += 1;
-            self.loaded.insert(run, Arc::clone(key));
-            entry.runs.push(cached);
-            run
-        });
-        self.unpark_closed(key, address, &mut writes);
-        let moves = !writes.is_empty();
-        if moves {
-            self.queue(key, writes, out);
-        }
-        touched = touched.or(begun);
-        self.answer(key, touched, step.answers, ticket, moves, out);
-        for run in address.into_iter().chain(begun) {
-            self.settle(key, run, out);
-        }
-    }
-
-    /// Queues an item of an id.
-    pub(super) fn queue(
-        &mut self,
-        key: &Arc<Key>,
-        writes: Vec<Write>,
-        out: &mut Vec<Output<K>>,
-    ) -> u64 {
-        let number = self.head.push(Some(key), writes);
-        if let Some(entry) = self.entries.get_mut(key) {
-            entry.last = number;
-        }
-        out.push(Output::Dirty);
-        number
-    }
-
-    /// Binds the answers of a step to its head; an asker that is not among them waits in the volatile part of `run`.
-    fn answer(
-        &mut self,
-        key: &Arc<Key>,
-        run: Option<RunId>,
-        answers: Vec<(Ticket, Answered<K>)>,
-        ticket: Option<Ticket>,
-        moves: bool,
-        out: &mut Vec<Output<K>>,
-    ) {
-        let waits = ticket.filter(|ticket| !answers.iter().any(|(other, _)| other == ticket));
-        let mut released = Vec::with_capacity(answers.len());
-        for (other, answered) in answers {
-            if other == NOBODY {
-                continue;
-            }
-            if Some(other) != ticket {
-                self.forget(other);
-            }
-            let events = answered
-                .reads
-                .map(|(run, range)| self.slice(key, run, &range));
-            let result = answered.result;
-            released.push((other, Released { result, events }));
-        }
-        if let Some(ticket) = waits {
-            let cached = run.and_then(|run| self.entries.get_mut(key)?.run_mut(run));
-            if let (Some(cached), Some(run)) = (cached, run) {
-                cached.askers.insert(ticket);
-                self.askers.insert(ticket, (Arc::clone(key), Some(run)));
-            } else {
-                // A kind that neither answers nor keeps the asker has a bug; nobody hangs for it.
-                out.push(unavailable(ticket, Unavailable::Busy));
-            }
-        }
-        if !released.is_empty() {
-            self.release(key, released, moves, out);
-        }
-    }
-
-    /// Gives answers out when the head they were computed from is durable.
-    fn release(
-        &mut self,
-        key: &Arc<Key>,
-        answers: Vec<(Ticket, Released<K>)>,
-        moves: bool,
-        out: &mut Vec<Output<K>>,
-    ) {
-        let head = self.entries.get(key).map_or(0, |entry| entry.last);
-        let release = Release {
-            key: Arc::clone(key),
-            head,
-            answers,
-        };
-        if planted(Fault::ReplyBeforeCommit) || (!moves && planted(Fault::DedupeBeforeFrontier)) {
-            return release.give(out);
-        }
-        // An answer with writes of its own leaves with them; their commit is its proof.
-        let number = if moves {
-            head
-        } else {
-            let waiting = self.head.len();
-            let number = self.head.behind(head);
-            if self.head.len() > waiting {
-                out.push(Output::Dirty);
-            }
-            number
-        };
-        if let Err(release) = self.head.bind(number, release) {
-            release.give(out);
-        }
-    }
-
-    fn refuse(
-        &mut self,
-        key: &Arc<Key>,
-        ticket: Ticket,
-        refusal: K::Refusal,
-        out: &mut Vec<Output<K>>,
-    ) {
-        let released = Released {
-            result: Err(refusal),
-            events: None,
-        };
-        self.release(key, vec![(ticket, released)], false, out);
-    }
-
-    /// What a run owes and when it wakes, after its state may have changed.
-    pub(super) fn settle(&mut self, key: &Arc<Key>, run: RunId, out: &mut Vec<Output<K>>) {
-        let durable = self.head.durable();
-        let Some(cached) = self
-            .entries
-            .get_mut(key)
-            .and_then(|entry| entry.run_mut(run))
-        else {
-            return;
-        };
-        let owed = K::owe(&cached.state, &cached.volatile, self.now);
-        let wake = K::next_wake(&cached.state, &cached.volatile);
-        if wake != cached.wake {
-            self.wakes.arm(key, run, cached.wake, wake);
-            cached.wake = wake;
-        }
-        cached.tail.trim(self.config.tail_bytes_max, durable);
-        self.cache.weigh(cached);
-        let expired = !K::is_open(&cached.state) && K::expired(&cached.state, self.now);
-        self.offers.settle(key, run, owed).put(out);
-        if expired {
-            self.delete(key, run, out);
-        } else {
-            self.read_parked(out);
-        }
-    }
-
-    /// A wake-up that changed nothing must not come again at once.
-    fn wake_later(&mut self, key: &Arc<Key>, address: Option<RunId>) {
-        let later = self.now.after(self.config.retry);
-        let cached = address.and_then(|run| self.entries.get_mut(key)?.run_mut(run));
-        if let Some(cached) = cached
-            && K::next_wake(&cached.state, &cached.volatile).is_some_and(|wake| wake <= self.now)
-        {
-            self.wakes.arm(key, cached.run, cached.wake, Some(later));
-            cached.wake = Some(later);
-        }
-    }
-
-    /// Nothing is known of this run: nobody is to be woken or paired for it.
-    pub(super) fn gone(&mut self, run: Option<RunId>, out: &mut Vec<Output<K>>) {
-        if let Some(run) = run {
-            self.wakes.forget(run);
-            self.offers.gone(run).put(out);
-        }
-    }
-
-    /// Queues the end of a closed run: from now on it does not exist.
-    fn delete(&mut self, key: &Arc<Key>, run: RunId, out: &mut Vec<Output<K>>) {
-        let number = self.queue(key, vec![Write::Delete { run }], out);
-        let Some(entry) = self.entries.get_mut(key) else {
-            return;
-        };
-        entry.hold = number;
-        if matches!(entry.current, Current::Run(current, _) if current == run) {
-            entry.current = Current::Unknown;
-        }
-        if let Some(index) = entry.runs.iter().position(|cached| cached.run == run) {
-            let cached = entry.runs.swap_remove(index);
-            self.unload(&cached);
-        }
-        self.gone(Some(run), out);
-    }
-
     /// Who asked gets no answer now; what is nobody's is tried again later.
     pub(super) fn fail_turn(&mut self, turn: Turn<K>, why: Unavailable, out: &mut Vec<Output<K>>) {
         match turn.what {
@@ -567,16 +355,8 @@ impl<K: Kind> Shard<K> {
         }
     }
 
-    fn slice(&self, key: &Key, run: RunId, range: &std::ops::Range<i64>) -> Slice {
-        let cached = self.entries.get(key).and_then(|entry| entry.run(run));
-        match cached {
-            Some(cached) => cached.tail.slice(run, range),
-            None => super::tail::Tail::default().slice(run, range),
-        }
-    }
-
     /// Adds what memory has of these events; the ids that the store must be asked for. It has them: they are durable.
-    fn from_tail(
+    fn held_events(
         &self,
         key: &Key,
         run: RunId,

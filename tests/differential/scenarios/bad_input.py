@@ -13,6 +13,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
+from temporalio.api.filter.v1 import WorkflowExecutionFilter
 from temporalio.api.operatorservice import v1 as op
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -65,6 +66,27 @@ def bases(stage: Stage) -> dict[str, Message]:
         "RecordActivityTaskHeartbeatById": ws.RecordActivityTaskHeartbeatByIdRequest(**by_id),
         "ShutdownWorker": ws.ShutdownWorkerRequest(namespace=namespace, sticky_task_queue=stage.queue + "-sticky"),
         "ListWorkflowExecutions": ws.ListWorkflowExecutionsRequest(namespace=namespace, query=f"WorkflowId = '{stage.id}'"),
+        "ScanWorkflowExecutions": ws.ScanWorkflowExecutionsRequest(namespace=namespace, query=f"WorkflowId = '{stage.id}'"),
+        "ListOpenWorkflowExecutions": ws.ListOpenWorkflowExecutionsRequest(namespace=namespace, execution_filter=WorkflowExecutionFilter(workflow_id=stage.id)),
+        "ListClosedWorkflowExecutions": ws.ListClosedWorkflowExecutionsRequest(namespace=namespace, execution_filter=WorkflowExecutionFilter(workflow_id=stage.id)),
+        "ListTaskQueuePartitions": ws.ListTaskQueuePartitionsRequest(namespace=namespace, task_queue=queue),
+        "PollNexusTaskQueue": ws.PollNexusTaskQueueRequest(namespace=namespace, task_queue=queue),
+        "DescribeWorker": ws.DescribeWorkerRequest(namespace=namespace, worker_instance_key="nobody"),
+        "RecordWorkerHeartbeat": ws.RecordWorkerHeartbeatRequest(namespace=namespace),
+        "UpdateNamespace": ws.UpdateNamespaceRequest(namespace="nobody"),
+        "DeprecateNamespace": ws.DeprecateNamespaceRequest(namespace="nobody"),
+        "UpdateWorkerVersioningRules": ws.UpdateWorkerVersioningRulesRequest(namespace=namespace, task_queue=stage.queue),
+        "GetWorkerVersioningRules": ws.GetWorkerVersioningRulesRequest(namespace=namespace, task_queue=stage.queue),
+        "GetWorkerBuildIdCompatibility": ws.GetWorkerBuildIdCompatibilityRequest(namespace=namespace, task_queue=stage.queue),
+        "GetWorkerTaskReachability": ws.GetWorkerTaskReachabilityRequest(namespace=namespace),
+        "DescribeDeployment": ws.DescribeDeploymentRequest(namespace=namespace),
+        "ListDeployments": ws.ListDeploymentsRequest(namespace=namespace),
+        "ListWorkflowRules": ws.ListWorkflowRulesRequest(namespace=namespace),
+        "PauseWorkflowExecution": ws.PauseWorkflowExecutionRequest(namespace=namespace, workflow_id=stage.id),
+        "FetchWorkerConfig": ws.FetchWorkerConfigRequest(namespace=namespace),
+        "ListArchivedWorkflowExecutions": ws.ListArchivedWorkflowExecutionsRequest(namespace=namespace),
+        "StartNexusOperationExecution": ws.StartNexusOperationExecutionRequest(namespace=namespace, operation_id="o"),
+        "ListNexusOperationExecutions": ws.ListNexusOperationExecutionsRequest(namespace=namespace),
         "CountWorkflowExecutions": ws.CountWorkflowExecutionsRequest(namespace=namespace, query=f"WorkflowId = '{stage.id}'"),
         "DescribeTaskQueue": ws.DescribeTaskQueueRequest(namespace=namespace, task_queue=queue),
         "DescribeNamespace": ws.DescribeNamespaceRequest(namespace="nobody"),
@@ -144,6 +166,8 @@ def clearing(name: str) -> Change:
 LET_IN = {
     ("PollWorkflowTaskQueue", "identity"),
     ("PollActivityTaskQueue", "identity"),
+    ("PollNexusTaskQueue", "identity"),
+    ("PollNexusTaskQueue", "task_queue.kind"),
 }
 
 

@@ -95,29 +95,11 @@ fn simple(attribute: Attribute, sign: Comparison, literal: &Literal) -> Truth {
             Attribute::StartTime | Attribute::ExecutionTime | Attribute::CloseTime,
             Literal::Int(nanos),
         ) => to(Value::Time(Time(*nanos))),
-        (_, Literal::Text(text)) => match text.split_once('\0') {
-            None => to(Value::Text(text.clone())),
-            Some((before, _)) => behind(attribute, sign, before),
-        },
+        (_, Literal::Text(text)) => to(Value::Text(text.clone())),
         (_, Literal::Int(number)) => to(Value::Int(*number)),
         (_, Literal::Float(number)) => fractional(attribute, sign, *number),
         (_, Literal::Bool(_)) => Truth::Never,
     }
-}
-
-/// A comparison with a text that begins so and goes on with U+0000, which no value holds and not every database takes.
-fn behind(attribute: Attribute, sign: Comparison, text: &str) -> Truth {
-    let sign = match sign {
-        Comparison::Equal => return Truth::Never,
-        Comparison::NotEqual => return Truth::Always,
-        Comparison::Less | Comparison::LessOrEqual => Comparison::LessOrEqual,
-        Comparison::Greater | Comparison::GreaterOrEqual => Comparison::Greater,
-    };
-    Truth::If(Condition::Compare(
-        attribute,
-        sign,
-        Value::Text(text.to_owned()),
-    ))
 }
 
 fn constant(truth: bool) -> Truth {
@@ -155,7 +137,6 @@ pub(super) fn starts_with(field: Field, literal: &Literal, negated: bool) -> Tru
             Attribute::RunId | Attribute::ParentRunId | Attribute::RootRunId => {
                 run::starts_with(attribute, &prefix)
             }
-            _ if prefix.contains('\0') => Err(false),
             _ if prefix.is_empty() => Err(true),
             _ => Ok(Condition::StartsWith(attribute, prefix.clone())),
         };

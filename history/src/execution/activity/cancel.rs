@@ -29,8 +29,13 @@ pub(crate) fn request_cancel(
     let again = activity
         .as_ref()
         .is_some_and(|activity| activity.cancel_requested_event_id.is_some());
-    if scheduled_event_id >= state.next_event_id || again {
-        return Err(bad(format!("ScheduledEventID: {scheduled_event_id}")));
+    // Of one that has closed, but unseen by the worker, nothing is left to cancel.
+    let known = activity.is_some() || state.buffer.has_closed(scheduled_event_id);
+    if !known || again {
+        return Err(bad(format!(
+            "invalid history builder state for action: add-activitytask-cancel-requested-event, \
+             ScheduledEventID: {scheduled_event_id}"
+        )));
     }
     let cancel_requested_event_id =
         it.write(Attributes::ActivityTaskCancelRequestedEventAttributes(

@@ -41,9 +41,15 @@ pub(super) fn find(state: &State, token: &ActivityToken) -> Result<Arc<Activity>
             .filter(|it| it.started.is_some() && it.attempt == *attempt),
         ActivityToken::Id(id) => state.activities.by_id(id),
     };
-    found
-        .cloned()
-        .ok_or_else(|| Refusal::NoSuchActivity(GONE.to_owned()))
+    found.cloned().ok_or_else(|| {
+        Refusal::NoSuchActivity(match token {
+            ActivityToken::Attempt { .. } => GONE.to_owned(),
+            ActivityToken::Id(id) => format!(
+                "cannot find pending activity with ActivityID {id}, check workflow execution \
+                 history for more details"
+            ),
+        })
+    })
 }
 
 fn find_started(state: &State, token: &ActivityToken) -> Result<Arc<Activity>, Refusal> {
@@ -121,7 +127,7 @@ pub(crate) fn fail(
         Some(FailureInfo::ApplicationFailureInfo(_))
     ) {
         return refuse(Refusal::Invalid(
-            "Failure must have application failure info.".to_owned(),
+            "Failure must have ApplicationFailureInfo.".to_owned(),
         ));
     }
     let mut failure = question.failure.clone();

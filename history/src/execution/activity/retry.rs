@@ -4,7 +4,7 @@ use cairn_proto::cairn::record::v1::{self as record, change::Change};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::enums::v1::RetryState;
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
-use cairn_proto::temporal::api::failure::v1::{Failure, ServerFailureInfo};
+use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure, ServerFailureInfo};
 use cairn_proto::temporal::api::history::v1::ActivityTaskStartedEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
@@ -14,6 +14,9 @@ use crate::execution::transition::{Draft, Extra};
 
 /// What a state may hold of a failure, in bytes.
 const LAST_FAILURE_BYTES_MAX: usize = 4 << 10;
+/// How deep a shortened failure may be.
+const CAUSES_MAX: u8 = 20;
+const TYPE_BYTES_MAX: usize = 1_000;
 
 /// Schedules the next attempt, or says why there is none.
 pub(super) fn retry(
@@ -69,13 +72,15 @@ pub(super) fn close(
     draft.want_task();
 }
 
-/// A failure that a state may hold: what is too large is cut, outermost message first kept.
+/// A failure that a state may hold.
 fn cut(failure: &Failure) -> Failure {
     if failure.encoded_len() <= LAST_FAILURE_BYTES_MAX {
         return failure.clone();
     }
     Failure {
-        source: "Server".to_owned(),
+        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo {
+            non_retryable: false,
+        })),
         ..oversize(
             failure,
             "Failure exceeds size limit.",
@@ -86,25 +91,42 @@ fn cut(failure: &Failure) -> Failure {
 
 /// What is put in place of a failure that is too large: its beginning is the cause.
 pub(super) fn oversize(failure: &Failure, message: &str, bytes_max: usize) -> Failure {
-    let half = bytes_max / 4;
     Failure {
-        message: message.to_owned(),
-        cause: Some(Box::new(Failure {
-            message: prefix(&failure.message, half).to_owned(),
-            source: prefix(&failure.source, half).to_owned(),
-            stack_trace: prefix(&failure.stack_trace, half).to_owned(),
-            failure_info: match &failure.failure_info {
-                Some(FailureInfo::ApplicationFailureInfo(info)) => {
-                    let mut info = info.clone();
-                    info.details = None;
-                    info.r#type = prefix(&info.r#type, half).to_owned();
-                    Some(FailureInfo::ApplicationFailureInfo(info))
-                }
-                _ => None,
-            },
-            ..Default::default()
-        })),
+        cause: Some(Box::new(shorten(failure, bytes_max, CAUSES_MAX))),
         ..server_failure(message)
+    }
+}
+
+/// Source and kind stay; then as much as fits of the message, the stack trace and the causes.
+fn shorten(failure: &Failure, bytes_max: usize, causes: u8) -> Failure {
+    let mut short = Failure {
+        source: prefix(&failure.source, bytes_max / 4).to_owned(),
+        failure_info: failure.failure_info.as_ref().and_then(without_details),
+        ..Default::default()
+    };
+    let mut left = bytes_max.saturating_sub(short.encoded_len());
+    prefix(&failure.message, left).clone_into(&mut short.message);
+    left -= short.message.len();
+    prefix(&failure.stack_trace, left).clone_into(&mut short.stack_trace);
+    left -= short.stack_trace.len();
+    if left > 0 && causes > 0 {
+        let cause = failure.cause.as_deref();
+        short.cause = cause.map(|cause| Box::new(shorten(cause, left, causes - 1)));
+    }
+    short
+}
+
+fn without_details(info: &FailureInfo) -> Option<FailureInfo> {
+    match info {
+        FailureInfo::ApplicationFailureInfo(info) => Some(FailureInfo::ApplicationFailureInfo(
+            ApplicationFailureInfo {
+                r#type: prefix(&info.r#type, TYPE_BYTES_MAX).to_owned(),
+                non_retryable: info.non_retryable,
+                ..Default::default()
+            },
+        )),
+        FailureInfo::ServerFailureInfo(info) => Some(FailureInfo::ServerFailureInfo(*info)),
+        _ => None,
     }
 }
 

@@ -10,7 +10,7 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use crate::execution::command::{Bad, ScheduleActivity, Signed};
 use crate::execution::retry::Policy;
 use crate::execution::workflow_task::{Completing, normal_queue};
-use crate::execution::{Limits, payload_size, wire};
+use crate::execution::{Limits, check_priority, payload_size, wire};
 
 /// Zero: none.
 struct Timeouts {
@@ -45,19 +45,19 @@ pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) ->
     if activities.by_id(&asked.activity_id).is_some() {
         return Err(Bad::Task(
             Cause::ScheduleActivityDuplicateId,
-            format!("ActivityID={}", asked.activity_id),
+            format!(
+                "invalid history builder state for action: add-activitytask-scheduled-event, \
+                 ActivityID: {}",
+                asked.activity_id
+            ),
         ));
     }
-    let task_queue = match asked.task_queue.as_str() {
-        "" => &it.draft.state.origin.task_queue,
-        name => name,
-    };
     let scheduled = ActivityTaskScheduledEventAttributes {
         activity_id: asked.activity_id.clone(),
         activity_type: Some(ActivityType {
             name: asked.activity_type.clone(),
         }),
-        task_queue: Some(normal_queue(task_queue)),
+        task_queue: Some(normal_queue(&asked.task_queue)),
         header: asked.header.clone(),
         input: asked.input.clone(),
         schedule_to_close_timeout: Some(wire::duration(timeouts.schedule_to_close)),
@@ -81,39 +81,41 @@ fn check(
     run_timeout: Duration,
     limits: &Limits,
 ) -> Result<(Timeouts, Policy), String> {
-    let of = format!(
-        "ActivityId={} ActivityType={}",
-        asked.activity_id, asked.activity_type
-    );
+    if asked.task_queue.is_empty() {
+        return Err("missing task queue name".to_owned());
+    }
+    if asked.task_queue.starts_with("/_sys/") {
+        return Err("task queue name cannot start with reserved prefix /_sys/".to_owned());
+    }
     if asked.activity_id.is_empty() {
-        return Err(format!("activityId is not set. {of}"));
+        return Err("activityId is not set".to_owned());
     }
     if asked.activity_type.is_empty() {
-        return Err(format!("activityType is not set. {of}"));
+        return Err("activityType is not set".to_owned());
     }
-    let policy = Policy::checked(asked.retry_policy.as_ref())
-        .map_err(|why| format!("invalid ActivityRetryPolicy. {of}: {why}"))?;
+    let policy = Policy::checked(asked.retry_policy.as_ref())?;
     for (name, value) in [
-        ("activityID", &asked.activity_id),
+        ("activityId", &asked.activity_id),
         ("activityType", &asked.activity_type),
         ("taskQueue", &asked.task_queue),
     ] {
         if value.len() > limits.id_bytes_max {
-            return Err(format!("{name} exceeds length limit. {of}"));
+            return Err(format!(
+                "{name} exceeds length limit. Length={} Limit={}",
+                value.len(),
+                limits.id_bytes_max
+            ));
         }
     }
-    if asked.task_queue.starts_with("/_sys/") {
-        return Err(format!("invalid TaskQueue: {}. {of}", asked.task_queue));
-    }
     if let Some(priority) = &asked.priority {
-        crate::execution::check_priority(priority)?;
+        check_priority(priority).map_err(|why| format!("invalid priorities: {why}"))?;
     }
-    Ok((timeouts(asked, &of, run_timeout)?, policy))
+    Ok((timeouts(asked, run_timeout)?, policy))
 }
 
-fn timeouts(asked: &ScheduleActivity, of: &str, run: Duration) -> Result<Timeouts, String> {
+fn timeouts(asked: &ScheduleActivity, run: Duration) -> Result<Timeouts, String> {
     let checked = |name: &str, value: Option<Signed>| {
-        Signed::checked(value).map_err(|why| format!("invalid {name}: {why} {of}"))
+        Signed::checked(value).map_err(|why| format!("invalid {name}: {why}"))
     };
     let schedule_to_close = checked("ScheduleToCloseTimeout", asked.schedule_to_close)?;
     let schedule_to_start = checked("ScheduleToStartTimeout", asked.schedule_to_start)?;
@@ -140,7 +142,9 @@ fn timeouts(asked: &ScheduleActivity, of: &str, run: Duration) -> Result<Timeout
         }
     } else {
         return Err(format!(
-            "a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity. {of}"
+            "a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity. \
+             ActivityId={} ActivityType={}",
+            asked.activity_id, asked.activity_type
         ));
     };
     if !run.is_zero() {

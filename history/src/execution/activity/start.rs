@@ -96,7 +96,7 @@ fn response(id: RunId, state: &State, activity: &Activity) -> PollActivityTaskQu
             run_id: id.to_string(),
         }),
         activity_type: Some(ActivityType {
-            name: activity.activity_type.clone(),
+            name: activity.type_name.clone(),
         }),
         activity_id: activity.id.clone(),
         scheduled_time: Some(wire::timestamp(activity.first_scheduled_time)),

@@ -15,6 +15,10 @@ use crate::execution::retry::timeout_name;
 use crate::execution::transition::Draft;
 use crate::id::Time;
 
+/// The attempt ran out of time, and so has the activity.
+const NO_TIME_LEFT: &str = "Not enough time to schedule next retry before activity ScheduleToClose \
+                            timeout, giving up retrying";
+
 /// When the next timeout or attempt of any activity is due.
 pub(crate) fn next_deadline(part: &Part, volatile: &Volatile) -> Option<Time> {
     part.pending
@@ -103,24 +107,32 @@ fn time_out_one(
     activity: &Activity,
     kind: TimeoutType,
 ) {
-    let mut failure = timeout_failure(activity, kind, volatile);
-    let retry_state = match kind {
-        TimeoutType::StartToClose | TimeoutType::Heartbeat => {
-            match retry(draft, activity, &failure) {
-                Ok(()) => {
-                    volatile.forget_beat(activity.scheduled_event_id);
-                    return;
-                }
-                Err(state) => state,
+    let attempt_ended = matches!(kind, TimeoutType::StartToClose | TimeoutType::Heartbeat);
+    let mut failure = timeout_failure(kind);
+    let mut retry_state = RetryState::Timeout;
+    if attempt_ended {
+        match retry(draft, activity, &failure) {
+            Ok(()) => {
+                volatile.forget_beat(activity.scheduled_event_id);
+                return;
             }
+            Err(state) => retry_state = state,
         }
-        _ => RetryState::Timeout,
-    };
-    if retry_state == RetryState::Timeout
-        && matches!(kind, TimeoutType::StartToClose | TimeoutType::Heartbeat)
-    {
-        failure = no_time_left(failure);
     }
+    if attempt_ended && retry_state == RetryState::Timeout {
+        failure = Failure {
+            message: NO_TIME_LEFT.to_owned(),
+            ..timeout_failure(TimeoutType::ScheduleToClose)
+        };
+    }
+    let details = volatile
+        .heartbeats
+        .get(&activity.scheduled_event_id)
+        .and_then(|beat| beat.details.clone());
+    if let Some(FailureInfo::TimeoutFailureInfo(info)) = &mut failure.failure_info {
+        info.last_heartbeat_details = details;
+    }
+    failure.cause = activity.last_failure.clone().map(Box::new);
     close(draft, activity, |started_event_id| {
         Attributes::ActivityTaskTimedOutEventAttributes(ActivityTaskTimedOutEventAttributes {
             failure: Some(failure),
@@ -132,46 +144,13 @@ fn time_out_one(
     volatile.heartbeats.remove(&activity.scheduled_event_id);
 }
 
-fn timeout_failure(activity: &Activity, kind: TimeoutType, volatile: &Volatile) -> Failure {
-    let last_heartbeat_details = volatile
-        .heartbeats
-        .get(&activity.scheduled_event_id)
-        .and_then(|beat| beat.details.clone());
-    let of_all_attempts = matches!(
-        kind,
-        TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose
-    );
+fn timeout_failure(kind: TimeoutType) -> Failure {
     Failure {
         message: format!("activity {} timeout", timeout_name(kind)),
         source: "Server".to_owned(),
-        cause: activity
-            .last_failure
-            .clone()
-            .filter(|_| of_all_attempts)
-            .map(Box::new),
         failure_info: Some(FailureInfo::TimeoutFailureInfo(TimeoutFailureInfo {
             timeout_type: kind.into(),
-            last_heartbeat_details,
-        })),
-        ..Default::default()
-    }
-}
-
-/// The attempt ran out of time, and so has the activity.
-fn no_time_left(attempt: Failure) -> Failure {
-    let info = match &attempt.failure_info {
-        Some(FailureInfo::TimeoutFailureInfo(info)) => info.clone(),
-        _ => TimeoutFailureInfo::default(),
-    };
-    Failure {
-        message: "Not enough time to schedule next retry before activity ScheduleToClose timeout, \
-                  giving up retrying"
-            .to_owned(),
-        source: "Server".to_owned(),
-        cause: Some(Box::new(attempt)),
-        failure_info: Some(FailureInfo::TimeoutFailureInfo(TimeoutFailureInfo {
-            timeout_type: TimeoutType::ScheduleToClose.into(),
-            last_heartbeat_details: info.last_heartbeat_details,
+            last_heartbeat_details: None,
         })),
         ..Default::default()
     }

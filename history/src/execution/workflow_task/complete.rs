@@ -6,9 +6,8 @@ use cairn_proto::cairn::record::v1::{self as record, change::Change};
 use cairn_proto::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
 use cairn_proto::temporal::api::history::v1::{HistoryEvent, WorkflowTaskCompletedEventAttributes};
-use cairn_proto::temporal::api::sdk::v1::UserMetadata;
 
-use super::start::transient_events;
+use super::start::{transient_scheduled, transient_started};
 use super::{fail, start_now, started_answer, timeout};
 use crate::execution::command::{Attributes, Bad, Command};
 use crate::execution::state::State;
@@ -32,8 +31,8 @@ pub(crate) struct Completing<'q, 'c> {
     pub(crate) events: &'q [HistoryEvent],
     pub(crate) run: crate::id::RunId,
     pub(crate) completed_event_id: i64,
-    /// Of the command that is being handled.
-    user_metadata: Option<UserMetadata>,
+    /// Of the command that is being handled, for its event.
+    extra: Extra,
     /// How many events wait that this worker had not seen when it answered.
     pub(crate) unseen: usize,
     pub(crate) successor: Option<Successor>,
@@ -46,10 +45,7 @@ pub(crate) struct Completing<'q, 'c> {
 impl Completing<'_, '_> {
     /// Writes the event of a command.
     pub(crate) fn write(&mut self, event: Event) -> i64 {
-        let extra = Extra {
-            user_metadata: self.user_metadata.take(),
-            links: Vec::new(),
-        };
+        let extra = std::mem::take(&mut self.extra);
         self.draft.write_with(event, extra)
     }
 
@@ -69,10 +65,7 @@ pub(crate) fn complete(
     context: &mut Context<'_>,
 ) -> Outcome {
     let state = run.state;
-    if !state.is_open() {
-        return refuse(Refusal::Completed);
-    }
-    if !holds(state, question.token) {
+    if !state.is_open() || !holds(state, question.token) {
         return refuse(Refusal::NoSuchTask("Workflow task not found.".to_owned()));
     }
     if let Err(text) = in_sequence(&question.commands) {
@@ -152,9 +145,8 @@ fn begin<'q, 'c>(
     if let Some((task, started)) = run.state.task.started_task()
         && !task.written
     {
-        let (scheduled, begun) = transient_events(run.state, task, started);
-        draft.write_at(scheduled, task.scheduled_time);
-        draft.write_at(begun, started.time);
+        draft.write_at(transient_scheduled(run.state, task), task.scheduled_time);
+        draft.write_at(transient_started(task, started), started.time);
     }
     let started_event_id = run
         .state
@@ -183,7 +175,7 @@ fn begin<'q, 'c>(
         events,
         run: run.id,
         completed_event_id,
-        user_metadata: None,
+        extra: Extra::default(),
         successor: None,
         eager: Vec::new(),
         index: 0,
@@ -217,7 +209,11 @@ fn command_loop(it: &mut Completing<'_, '_>) -> Result<(), Bad> {
     let question = it.question;
     for (index, command) in question.commands.iter().enumerate() {
         it.index = index;
-        it.user_metadata.clone_from(&command.user_metadata);
+        it.extra = Extra {
+            user_metadata: command.user_metadata.clone(),
+            links: Vec::new(),
+            event_group_markers: command.event_group_markers.clone(),
+        };
         handle(it, &command.attributes)?;
     }
     Ok(())

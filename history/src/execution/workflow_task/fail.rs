@@ -65,7 +65,7 @@ pub(crate) fn write_failed(
     if !task.written {
         draft.change(Change::TransientFailed(record::TransientFailed {
             timed_out: false,
-            unhandled_command: cause == Cause::UnhandledCommand,
+            cause: cause.into(),
         }));
         return;
     }
@@ -96,6 +96,12 @@ pub(crate) fn force_fail(draft: &mut Draft<'_>, cause: Cause) {
     draft.flush();
 }
 
+/// The same, and the worker tries again with what was buffered.
+pub(crate) fn force_next_attempt(draft: &mut Draft<'_>, cause: Cause) {
+    write_failed(draft, cause, None, terminate::SERVER_IDENTITY, "");
+    next_attempt(draft);
+}
+
 /// `Cause: detail`, or the cause alone.
 pub(super) fn message(cause: Cause, text: &str) -> String {
     let name = cause_name(cause);
@@ -106,7 +112,7 @@ pub(super) fn message(cause: Cause, text: &str) -> String {
     }
 }
 
-pub(super) fn cause_name(cause: Cause) -> String {
+pub(crate) fn cause_name(cause: Cause) -> String {
     command::pascal(cause.as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE_")
 }
 

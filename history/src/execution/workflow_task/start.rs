@@ -63,7 +63,7 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
 /// Writes Started, behind a Scheduled if events came since a transient task was scheduled.
 fn take(draft: &mut Draft<'_>, request_id: &str, identity: &str) {
     let (suggest_continue_as_new, suggest_continue_as_new_reasons) = suggestion(draft);
-    let history_size_bytes = i64::try_from(draft.state.history_bytes).unwrap_or(i64::MAX);
+    let history_size_bytes = i64::try_from(draft.stored_bytes).unwrap_or(i64::MAX);
     let Some(task) = &draft.state.task.current else {
         return;
     };
@@ -165,53 +165,58 @@ pub(crate) fn started_answer(
         suffix: if task.written {
             Vec::new()
         } else {
-            suffix(state, task, started)
+            suffix(state, task)
         },
     };
     Some((started, from, to))
 }
 
-/// The events that the worker of a started transient task must see behind the durable ones.
+/// The events of a transient task that a reader of the history sees behind the durable ones.
 pub(crate) fn pending_suffix(state: &State) -> Vec<HistoryEvent> {
-    match state.task.started_task() {
-        Some((task, started)) if !task.written => suffix(state, task, started),
-        _ => Vec::new(),
-    }
+    let transient = state.task.current.as_ref().filter(|task| {
+        // Behind newer events it will be written anew.
+        !task.written && task.scheduled_event_id == state.next_event_id
+    });
+    transient.map_or_else(Vec::new, |task| suffix(state, task))
 }
 
 /// The events of a transient task, as they will be written if it completes.
-pub(super) fn suffix(state: &State, task: &Task, started: &Started) -> Vec<HistoryEvent> {
-    let (scheduled_attributes, started_attributes) = transient_events(state, task, started);
-    [
+fn suffix(state: &State, task: &Task) -> Vec<HistoryEvent> {
+    let scheduled = (
+        task.scheduled_event_id,
+        task.scheduled_time,
+        transient_scheduled(state, task),
+    );
+    let started = task.started.as_ref().map(|started| {
         (
-            task.scheduled_event_id,
-            task.scheduled_time,
-            scheduled_attributes,
-        ),
-        (started.event_id, started.time, started_attributes),
-    ]
-    .into_iter()
-    .map(|(event_id, time, attributes)| HistoryEvent {
-        event_id,
-        event_time: Some(wire::timestamp(time)),
-        event_type: attributes.event_type().into(),
-        attributes: Some(attributes),
-        ..Default::default()
-    })
-    .collect()
+            started.event_id,
+            started.time,
+            transient_started(task, started),
+        )
+    });
+    [scheduled]
+        .into_iter()
+        .chain(started)
+        .map(|(event_id, time, attributes)| HistoryEvent {
+            event_id,
+            event_time: Some(wire::timestamp(time)),
+            event_type: attributes.event_type().into(),
+            attributes: Some(attributes),
+            ..Default::default()
+        })
+        .collect()
 }
 
-pub(super) fn transient_events(
-    state: &State,
-    task: &Task,
-    started: &Started,
-) -> (Attributes, Attributes) {
-    let scheduled = WorkflowTaskScheduledEventAttributes {
+pub(super) fn transient_scheduled(state: &State, task: &Task) -> Attributes {
+    Attributes::WorkflowTaskScheduledEventAttributes(WorkflowTaskScheduledEventAttributes {
         task_queue: Some(normal_queue(&state.origin.task_queue)),
         start_to_close_timeout: Some(wire::duration(task.start_to_close)),
         attempt: state.task.attempt,
-    };
-    let started = WorkflowTaskStartedEventAttributes {
+    })
+}
+
+pub(super) fn transient_started(task: &Task, started: &Started) -> Attributes {
+    Attributes::WorkflowTaskStartedEventAttributes(WorkflowTaskStartedEventAttributes {
         scheduled_event_id: task.scheduled_event_id,
         identity: started.identity.clone(),
         request_id: started.request_id.clone(),
@@ -219,9 +224,5 @@ pub(super) fn transient_events(
         suggest_continue_as_new_reasons: started.reasons.clone(),
         history_size_bytes: started.history_bytes,
         ..Default::default()
-    };
-    (
-        Attributes::WorkflowTaskScheduledEventAttributes(scheduled),
-        Attributes::WorkflowTaskStartedEventAttributes(started),
-    )
+    })
 }

@@ -40,7 +40,7 @@ fn write_timed_out(draft: &mut Draft<'_>) {
     if !task.written {
         draft.change(Change::TransientFailed(record::TransientFailed {
             timed_out: true,
-            unhandled_command: false,
+            cause: 0,
         }));
         return;
     }

@@ -59,7 +59,7 @@ pub(super) async fn request_cancel(
         ..
     } = wire::required(request, "Request")?;
     let (key, run) = wire::target(&namespace_id, workflow_execution)?;
-    let first_run = wire::run(&first_execution_run_id)?;
+    let first_run = wire::first_run(&first_execution_run_id);
     let run = if first_run.is_some() { None } else { run }; // the chain decides, not the run
     let cancel = RequestCancel {
         reason,
@@ -92,7 +92,7 @@ pub(super) async fn terminate(
         ..
     } = wire::required(request, "Request")?;
     let (key, run) = wire::target(&namespace_id, workflow_execution)?;
-    let first_run = wire::run(&first_execution_run_id)?;
+    let first_run = wire::first_run(&first_execution_run_id);
     let run = if first_run.is_some() { None } else { run };
     let terminate = Terminate {
         reason,

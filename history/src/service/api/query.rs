@@ -88,7 +88,10 @@ async fn ask(
     };
     forget.armed = false;
     let released = released.map_err(|_| Status::unavailable("the server is shutting down"))?;
-    released.result.map_err(refusal::status)
+    let named = run.map(|run| (key.workflow_id.clone(), run));
+    released
+        .result
+        .map_err(|refusal| refusal::status_about(refusal, named.as_ref()))
 }
 
 struct Forget<'a> {

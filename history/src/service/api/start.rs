@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cairn_proto::cairn::history::v1 as history;
+use cairn_proto::temporal::api::common::v1::{Link, link};
 use cairn_proto::temporal::api::enums::v1::EventType;
 use cairn_proto::temporal::api::workflowservice::v1 as public;
 use tonic::Status;
@@ -81,6 +82,12 @@ pub(super) async fn signal_with_start(
         namespace: wire::namespace(&namespace_id)?,
         workflow_id: request.workflow_id.clone(),
     };
+    let mut link = link::WorkflowEvent {
+        namespace: request.namespace.clone(),
+        workflow_id: request.workflow_id.clone(),
+        run_id: String::new(),
+        reference: Some(wire::signal_reference(&request.request_id)),
+    };
     let start = Start {
         retention: wire::duration(retention),
         ..destructure_with_signal(request)
@@ -99,11 +106,14 @@ pub(super) async fn signal_with_start(
     else {
         return Err(wire::unexpected(&reply));
     };
+    link.run_id = run.to_string();
     Ok(public::SignalWithStartWorkflowExecutionResponse {
         run_id: run.to_string(),
         first_execution_run_id: first_run.to_string(),
         started,
-        signal_link: None,
+        signal_link: Some(Link {
+            variant: Some(link::Variant::WorkflowEvent(link)),
+        }),
     })
 }
 

@@ -33,6 +33,11 @@ pub(super) fn run(id: &str) -> Result<Option<RunId>, Status> {
         .map_err(|_| Status::invalid_argument("Invalid RunId."))
 }
 
+/// The first run of a chain; empty means any chain. What is no run id is the first of none.
+pub(super) fn first_run(id: &str) -> Option<RunId> {
+    (!id.is_empty()).then(|| id.parse().unwrap_or(RunId([0; 16])))
+}
+
 pub(super) fn run_bytes(id: &[u8]) -> Result<Option<RunId>, Status> {
     if id.is_empty() {
         return Ok(None);
@@ -131,6 +136,14 @@ pub(super) fn event_link(
             reference: Some(link::workflow_event::Reference::EventRef(reference)),
         })),
     }
+}
+
+/// How answers point to a signal whose event may still wait in a buffer: by its request.
+pub(super) fn signal_reference(request_id: &str) -> link::workflow_event::Reference {
+    link::workflow_event::Reference::RequestIdRef(link::workflow_event::RequestIdReference {
+        request_id: request_id.to_owned(),
+        event_type: EventType::WorkflowExecutionSignaled.into(),
+    })
 }
 
 /// An answer of another question: our bug, and no reason to panic.

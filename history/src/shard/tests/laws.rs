@@ -165,8 +165,8 @@ impl Clients {
     }
 }
 
-fn act(world: &mut World, clients: &mut Clients, act: Act) {
-    match act {
+fn act(world: &mut World, clients: &mut Clients, act: &Act) {
+    match *act {
         Act::Ask(id, what, n) => {
             let question = question(what, n, world.now);
             clients.ask(world, id, question);
@@ -223,10 +223,10 @@ fn come_to_rest(world: &mut World) {
         if world.quarantined.contains(run) {
             continue;
         }
-        let state = kept.state();
-        let late = Toy::next_wake(&state, &Volatile::default()).filter(|time| *time <= world.now);
+        let fold = kept.state();
+        let late = Toy::next_wake(&fold, &Volatile::default()).filter(|time| *time <= world.now);
         assert_eq!(late, None, "{run} was not woken");
-        let offers = Toy::owe(&state, &Volatile::default(), world.now);
+        let offers = Toy::owe(&fold, &Volatile::default(), world.now);
         owed.extend(
             offers
                 .iter()
@@ -248,7 +248,7 @@ fn play(config: Config, script: Vec<Act>) {
     let mut world = World::with(config);
     let mut clients = Clients::default();
     for next in script {
-        act(&mut world, &mut clients, next);
+        act(&mut world, &mut clients, &next);
     }
     world.take(usize::MAX);
     world.rest();
@@ -289,4 +289,68 @@ proptest! {
     fn nothing_acknowledged_is_lost_in_a_tight_place(script in acts(), proof: bool) {
         play(Config { reads_need_proof: proof, ..tight() }, script);
     }
+}
+
+/// What random stories found once.
+#[test]
+fn a_parked_offer_is_not_read_for_ever_while_its_run_comes_and_goes() {
+    use Act::{Ask, Commit, Crash, FailLoad, Load, Pass, Take};
+    let begin = [Ask(0, 0, 0), Ask(1, 0, 0), Ask(3, 0, 0)];
+    let then = [
+        Load,
+        FailLoad,
+        Load,
+        Load,
+        Ask(0, 0, 0),
+        Load,
+        Load,
+        Take(2),
+        Commit,
+    ];
+    let parked = [Ask(0, 0, 0), Ask(0, 8, 0), Pass(2000), Take(2), Commit];
+    let after = [
+        Crash(false),
+        Load,
+        Ask(0, 0, 0),
+        Ask(0, 2, 0),
+        Ask(0, 0, 0),
+        FailLoad,
+    ];
+    let last = [Ask(1, 0, 0), Ask(0, 0, 0), Pass(2000)];
+    let script = [&begin[..], &then, &parked, &after, &last].concat();
+    play(tight(), script);
+}
+
+#[test]
+fn a_run_that_was_refused_is_not_known_by_an_older_read() {
+    use Act::{Ask, Commit, Crash, FailLoad, Load, Pass, Refuse, Take};
+    let begin = [Crash(false), Ask(2, 2, 0), Ask(0, 2, 0), FailLoad];
+    let started = [
+        Ask(2, 0, 0),
+        Ask(2, 0, 0),
+        Ask(3, 0, 0),
+        Load,
+        Load,
+        Ask(0, 2, 0),
+    ];
+    let durable = [
+        Ask(2, 0, 0),
+        Load,
+        Take(2),
+        Commit,
+        Take(1),
+        Ask(2, 0, 0),
+        Take(1),
+        Load,
+    ];
+    let refused = [Pass(2000), Ask(3, 0, 201), Refuse(69), Ask(3, 8, 0)];
+    let script = [&begin[..], &started, &durable, &refused].concat();
+    let reads_need_proof = true;
+    play(
+        Config {
+            reads_need_proof,
+            ..tight()
+        },
+        script,
+    );
 }

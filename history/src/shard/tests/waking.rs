@@ -189,3 +189,18 @@ fn a_read_of_wake_ups_knows_less_than_memory() {
     world.call("a", add(1, "x")).unwrap();
     assert_eq!(world.table.runs[&run].wake_at, Some(Time(0)));
 }
+
+#[test]
+fn what_is_due_happens_before_a_question_that_loads_the_run() {
+    let mut world = World::new();
+    world.start("a");
+    world.call("a", Question::Timer(at(1100))).unwrap();
+    world.pass(seconds(20));
+    world.now = at(1100);
+    let ticket = world.ask("a", Question::Get);
+    world.rest();
+    assert!(matches!(
+        world.result(ticket),
+        Some(Ok(Answer::Value(_, 1000)))
+    ));
+}

@@ -444,7 +444,7 @@ impl World {
 
     /// Loads, commits and ticks until nothing moves.
     pub(super) fn rest(&mut self) {
-        for _ in 0..100_000 {
+        for _ in 0..3_000 {
             let due = self.shard.next_tick().is_some_and(|time| time <= self.now);
             if due {
                 self.tick(0);

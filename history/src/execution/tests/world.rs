@@ -1,0 +1,973 @@
+//! The world of one workflow id: a shard that keeps every record, a client, a worker and a clock.
+//!
+//! After each step the log is folded again and must give the live state, also by way of a snapshot.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::common::v1::{Payload, Payloads, RetryPolicy};
+use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
+use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
+use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
+use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
+use cairn_proto::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
+
+use crate::execution::command::{Attributes, Command, ContinueAsNew, ScheduleActivity, Signed};
+use crate::execution::*;
+use crate::id::{Entropy, Epoch, Key, NamespaceId, RunId, Ticket, Time};
+use crate::kind::{Asked, Context, Kind, Run, Step, Stop, Transition, Work};
+use crate::log::Record;
+
+const START: i64 = 1_000_000_000_000_000_000;
+
+#[derive(Debug)]
+struct Counter(u128);
+
+impl Entropy for Counter {
+    fn bits(&mut self) -> u128 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+#[derive(Debug, Default)]
+struct Loaded {
+    state: Option<State>,
+    volatile: Volatile,
+    records: Vec<Record>,
+    events: Vec<HistoryEvent>,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    key: Key,
+    limits: Limits,
+    now: Time,
+    entropy: Counter,
+    next_ticket: u64,
+    runs: BTreeMap<RunId, Loaded>,
+    order: Vec<RunId>,
+    token: Option<WorkflowTaskToken>,
+    tokens: BTreeMap<String, ActivityToken>,
+    queries: Vec<String>,
+    pub(super) out: String,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self {
+            key: Key {
+                namespace: NamespaceId([7; 16]),
+                workflow_id: "w".to_owned(),
+            },
+            limits: Limits {
+                continue_as_new_interval_min: Duration::ZERO,
+                ..Limits::default()
+            },
+            now: Time(START),
+            entropy: Counter(0),
+            next_ticket: 0,
+            runs: BTreeMap::new(),
+            order: Vec::new(),
+            token: None,
+            tokens: BTreeMap::new(),
+            queries: Vec::new(),
+            out: String::new(),
+        }
+    }
+
+    pub(super) fn play(script: &str) -> String {
+        let mut world = Self::new();
+        for line in script.split(['\n', ';']) {
+            let line = line.trim();
+            if !line.is_empty() {
+                world.line(line);
+            }
+        }
+        world.out.trim_end().to_owned()
+    }
+
+    pub(super) fn line(&mut self, line: &str) {
+        if let Some(rest) = line.strip_prefix("complete") {
+            return self.complete(rest);
+        }
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let words: Vec<_> = rest.split_whitespace().collect();
+        let word = words.first().copied().unwrap_or("");
+        match verb {
+            "start" => self.start(&words, None),
+            "signal-with-start" => self.start(&words, Some(signal("s", "with-start"))),
+            "signal" => {
+                let request_id = option(&words, "request").unwrap_or("");
+                self.ask(&Question::Signal(signal(word, request_id)));
+            }
+            "cancel" => self.ask(&Question::RequestCancel(RequestCancel {
+                reason: "because".to_owned(),
+                identity: "client".to_owned(),
+                request_id: String::new(),
+                links: Vec::new(),
+                first_run: None,
+            })),
+            "terminate" => self.ask(&Question::Terminate(Terminate {
+                reason: "enough".to_owned(),
+                details: None,
+                identity: "client".to_owned(),
+                links: Vec::new(),
+                first_run: None,
+            })),
+            "poll" => self.poll(&words),
+            "fail" => self.fail(word),
+            "begin" => self.begin(&words),
+            "done" => {
+                let token = self.activity(word);
+                let question = CompleteActivity {
+                    result: Some(payloads("result")),
+                    identity: "worker".to_owned(),
+                };
+                self.ask(&Question::CompleteActivity(token, question));
+            }
+            "failed" => {
+                let token = self.activity(word);
+                let question = FailActivity {
+                    failure: failure(&words),
+                    last_heartbeat_details: None,
+                    identity: "worker".to_owned(),
+                };
+                self.ask(&Question::FailActivity(token, Box::new(question)));
+            }
+            "canceled" => {
+                let token = self.activity(word);
+                let question = CancelActivity {
+                    details: None,
+                    identity: "worker".to_owned(),
+                };
+                self.ask(&Question::CancelActivity(token, question));
+            }
+            "beat" => {
+                let token = self.activity(word);
+                let question = HeartbeatActivity {
+                    details: words.get(1).map(|text| payloads(text)),
+                    identity: "worker".to_owned(),
+                };
+                self.ask(&Question::Heartbeat(token, question));
+            }
+            "query" => self.ask(&Question::Query(Query {
+                query: WorkflowQuery {
+                    query_type: word.to_owned(),
+                    ..Default::default()
+                },
+                reject_condition: option(&words, "reject").map_or(0, |it| it.parse().unwrap()),
+            })),
+            "describe" => self.ask(&Question::Describe),
+            "no-sticky-worker" => self.ask(&Question::StickyWorkerUnavailable),
+            "reset-sticky" => self.ask(&Question::ResetSticky),
+            "limit" => self.limit(&words),
+            "owed" => self.owed(),
+            "advance" => self.advance(duration(word)),
+            "reload" => {
+                for run in self.runs.values_mut() {
+                    run.volatile = Volatile::default();
+                }
+            }
+            _ => panic!("no such line: {line}"),
+        }
+    }
+
+    fn limit(&mut self, words: &[&str]) {
+        if let Some(events) = option(words, "buffered") {
+            self.limits.buffered_events_max = events.parse().unwrap();
+        }
+        if let Some(events) = option(words, "events") {
+            self.limits.history_events_max = events.parse().unwrap();
+        }
+        if let Some(time) = option(words, "heartbeat") {
+            self.limits.workflow_task_heartbeat_timeout = duration(time);
+        }
+    }
+
+    fn start(&mut self, words: &[&str], signal: Option<Signal>) {
+        let time = |name| option(words, name).map_or(Duration::ZERO, duration);
+        let number = |name| option(words, name).map_or(0, |it| it.parse().unwrap());
+        let start = Start {
+            request_id: option(words, "request").unwrap_or("r").to_owned(),
+            identity: "client".to_owned(),
+            workflow_type: "wf".to_owned(),
+            task_queue: "q".to_owned(),
+            input: Some(payloads("input")),
+            header: None,
+            execution_timeout: time("exec"),
+            run_timeout: time("run"),
+            task_timeout: time("task"),
+            reuse_policy: number("reuse"),
+            conflict_policy: number("conflict"),
+            retry_policy: option(words, "retry").map(|attempts| RetryPolicy {
+                maximum_attempts: attempts.parse().unwrap(),
+                ..Default::default()
+            }),
+            cron_schedule: option(words, "cron").unwrap_or("").to_owned(),
+            start_delay: time("delay"),
+            memo: None,
+            search_attributes: None,
+            user_metadata: None,
+            links: Vec::new(),
+            priority: None,
+            retention: Duration::from_hours(1),
+            eager: words.contains(&"eager"),
+            signal,
+        };
+        self.ask(&Question::Start(Box::new(start)));
+    }
+
+    fn poll(&mut self, words: &[&str]) {
+        let Some((run, loaded)) = self.current() else {
+            return;
+        };
+        let Some(state) = &loaded.state else {
+            return;
+        };
+        let offers = Workflow::owe(state, &loaded.volatile, self.now);
+        let Some(offer) = offers.into_iter().find(|it| it.task.work == Work::Workflow) else {
+            let _ = writeln!(self.out, "! no workflow task is owed");
+            return;
+        };
+        let task = StartTask {
+            scheduled_event_id: offer.task.scheduled_event_id,
+            attempt: offer.task.attempt,
+            request_id: option(words, "request").unwrap_or("poll").to_owned(),
+            identity: "worker".to_owned(),
+            queue: option(words, "queue")
+                .unwrap_or(&offer.queue.name)
+                .to_owned(),
+            sticky: offer.queue.sticky_of.is_some() && !words.contains(&"normal"),
+        };
+        self.ask_run(run, &Question::StartWorkflowTask(task));
+    }
+
+    fn begin(&mut self, words: &[&str]) {
+        let id = words.first().copied().unwrap_or("");
+        let Some((run, loaded)) = self.current() else {
+            return;
+        };
+        let Some(state) = &loaded.state else {
+            return;
+        };
+        let Some(activity) = state.activities.by_id(id) else {
+            let _ = writeln!(self.out, "! no such activity");
+            return;
+        };
+        let owed = Workflow::owe(state, &loaded.volatile, self.now)
+            .iter()
+            .any(|it| it.task.scheduled_event_id == activity.scheduled_event_id);
+        let task = StartTask {
+            scheduled_event_id: activity.scheduled_event_id,
+            attempt: activity.attempt,
+            request_id: option(words, "request").unwrap_or("poll").to_owned(),
+            identity: "worker".to_owned(),
+            queue: "q".to_owned(),
+            sticky: false,
+        };
+        if owed || words.contains(&"again") {
+            self.ask_run(run, &Question::StartActivity(task));
+        } else {
+            let _ = writeln!(self.out, "! the activity is not owed");
+        }
+    }
+
+    fn complete(&mut self, rest: &str) {
+        let (options, commands) = rest.split_once(':').unwrap_or((rest, ""));
+        let options: Vec<_> = options.split_whitespace().collect();
+        let queries = std::mem::take(&mut self.queries);
+        let question = CompleteWorkflowTask {
+            token: self.held(),
+            identity: "worker".to_owned(),
+            commands: commands
+                .split(',')
+                .map(str::trim)
+                .filter(|it| !it.is_empty())
+                .map(|it| self.command(it))
+                .collect(),
+            sticky: options
+                .contains(&"sticky")
+                .then(|| ("sticky-q".to_owned(), Duration::from_secs(5))),
+            return_new_workflow_task: options.contains(&"new"),
+            force_create_new_workflow_task: options.contains(&"force"),
+            query_results: if options.contains(&"silent") {
+                HashMap::default()
+            } else {
+                queries
+                    .into_iter()
+                    .map(|id| {
+                        let result = WorkflowQueryResult {
+                            result_type: 1,
+                            ..Default::default()
+                        };
+                        (id, result)
+                    })
+                    .collect()
+            },
+            sdk_metadata: None,
+            metering_metadata: None,
+            binary_checksum: String::new(),
+            worker_version: None,
+            deployment_options: None,
+            messages: 0,
+        };
+        self.ask(&Question::CompleteWorkflowTask(Box::new(question)));
+    }
+
+    fn fail(&mut self, cause: &str) {
+        let question = FailWorkflowTask {
+            token: self.held(),
+            cause: cause.parse().unwrap_or(14),
+            failure: None,
+            identity: "worker".to_owned(),
+            binary_checksum: String::new(),
+            worker_version: None,
+        };
+        self.ask(&Question::FailWorkflowTask(Box::new(question)));
+    }
+
+    fn held(&self) -> WorkflowTaskToken {
+        self.token.unwrap_or(WorkflowTaskToken {
+            scheduled_event_id: 2,
+            started_event_id: 3,
+            started_time: Time(0),
+            attempt: 1,
+        })
+    }
+
+    fn activity(&self, id: &str) -> ActivityToken {
+        match id.strip_prefix("id:") {
+            Some(id) => ActivityToken::Id(id.to_owned()),
+            None => self
+                .tokens
+                .get(id)
+                .cloned()
+                .unwrap_or(ActivityToken::Attempt {
+                    scheduled_event_id: 999,
+                    attempt: 1,
+                }),
+        }
+    }
+
+    fn command(&self, text: &str) -> Command {
+        let words: Vec<_> = text.split_whitespace().collect();
+        let word = words.get(1).copied().unwrap_or("");
+        let time = |name| option(&words, name).map(signed);
+        let attributes = match words[0] {
+            "activity" => Attributes::ScheduleActivity(Box::new(ScheduleActivity {
+                activity_id: word.to_owned(),
+                activity_type: "act".to_owned(),
+                task_queue: "q".to_owned(),
+                header: None,
+                input: Some(payloads("in")),
+                schedule_to_close: time("s2c"),
+                schedule_to_start: time("s2s"),
+                start_to_close: if words.contains(&"no-stc") {
+                    None
+                } else {
+                    time("stc").or_else(|| Some(signed("10s")))
+                },
+                heartbeat: time("hb"),
+                retry_policy: option(&words, "retry").map(|attempts| RetryPolicy {
+                    maximum_attempts: attempts.parse().unwrap(),
+                    ..Default::default()
+                }),
+                request_eager_execution: words.contains(&"eager"),
+                use_workflow_build_id: false,
+                priority: None,
+            })),
+            "cancel-activity" => Attributes::RequestCancelActivity {
+                scheduled_event_id: word.parse().unwrap_or_else(|_| {
+                    self.current()
+                        .and_then(|(_, run)| run.state.as_ref())
+                        .and_then(|state| state.activities.by_id(word))
+                        .map_or(999, |it| it.scheduled_event_id)
+                }),
+            },
+            "timer" => Attributes::StartTimer {
+                timer_id: word.to_owned(),
+                delay: words.get(2).map(|it| signed(it)),
+            },
+            "cancel-timer" => Attributes::CancelTimer {
+                timer_id: word.to_owned(),
+            },
+            "finish" => Attributes::CompleteWorkflow { result: None },
+            "fail" => Attributes::FailWorkflow {
+                failure: Some(failure(&words)),
+            },
+            "cancel" => Attributes::CancelWorkflow { details: None },
+            "again" => Attributes::ContinueAsNew(Box::new(ContinueAsNew {
+                workflow_type: String::new(),
+                task_queue: String::new(),
+                input: None,
+                run_timeout: None,
+                task_timeout: None,
+                backoff: time("delay"),
+                retry_policy: None,
+                initiator: 0,
+                failure: None,
+                last_completion_result: None,
+                cron_schedule: String::new(),
+                header: None,
+                memo: None,
+                search_attributes: None,
+                inherit_build_id: false,
+            })),
+            "marker" => Attributes::RecordMarker {
+                name: word.to_owned(),
+                details: HashMap::default(),
+                header: None,
+                failure: None,
+            },
+            "memo" => Attributes::ModifyProperties {
+                upserted_memo: Some([(word.to_owned(), payload(word))].into()),
+            },
+            "missing" => Attributes::Missing { command_type: 3 },
+            "child" => Attributes::NotBuilt { command_type: 11 },
+            other => panic!("no such command: {other}"),
+        };
+        Command {
+            user_metadata: None,
+            event_group_markers: Vec::new(),
+            attributes,
+        }
+    }
+
+    fn owed(&mut self) {
+        let Some((_, loaded)) = self.current() else {
+            return;
+        };
+        let Some(state) = &loaded.state else {
+            return;
+        };
+        let mut text = String::new();
+        for offer in Workflow::owe(state, &loaded.volatile, self.now) {
+            let _ = writeln!(
+                text,
+                "owed: {:?} {} attempt {} on {}",
+                offer.task.work,
+                offer.task.scheduled_event_id,
+                offer.task.attempt,
+                offer.queue.name
+            );
+        }
+        self.out += if text.is_empty() {
+            "owed: nothing\n"
+        } else {
+            &text
+        };
+    }
+
+    /// Time passes; whoever must be woken is.
+    fn advance(&mut self, by: Duration) {
+        let end = self.now.after(by);
+        for _ in 0..10_000 {
+            let next = self
+                .runs
+                .iter()
+                .filter_map(|(id, it)| {
+                    let state = it.state.as_ref().filter(|it| it.is_open())?;
+                    Some((Workflow::next_wake(state, &it.volatile)?, *id))
+                })
+                .min();
+            let Some((time, run)) = next.filter(|(time, _)| *time <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = self.now.max(time);
+            self.wake(run);
+        }
+        panic!("the run is woken for ever");
+    }
+
+    fn wake(&mut self, id: RunId) {
+        let mut needed = Vec::new();
+        loop {
+            let Some(loaded) = self.runs.get_mut(&id) else {
+                return;
+            };
+            let Some(state) = loaded.state.as_ref() else {
+                return;
+            };
+            let asked = Asked {
+                run: Some(Run {
+                    id,
+                    state,
+                    volatile: &mut loaded.volatile,
+                }),
+                repeated: None,
+                events: &needed,
+            };
+            let mut context = Context {
+                now: self.now,
+                ticket: Ticket(0),
+                key: &self.key,
+                entropy: &mut self.entropy,
+                limits: &self.limits,
+            };
+            match Workflow::wake(asked, &mut context) {
+                Ok(step) => return self.take(Some(id), step),
+                Err(Stop::Refused(refusal)) => panic!("a wake was refused: {refusal:?}"),
+                Err(Stop::Needs(ids)) => needed = self.events(id, &ids),
+            }
+        }
+    }
+
+    fn events(&self, run: RunId, ids: &[i64]) -> Vec<HistoryEvent> {
+        self.runs[&run]
+            .events
+            .iter()
+            .filter(|event| ids.contains(&event.event_id))
+            .cloned()
+            .collect()
+    }
+
+    fn current(&self) -> Option<(RunId, &Loaded)> {
+        let id = self.order.last()?;
+        Some((*id, self.runs.get(id)?))
+    }
+
+    pub(super) fn state(&self) -> Option<&State> {
+        self.current()?.1.state.as_ref()
+    }
+
+    fn ask(&mut self, question: &Question) {
+        let run = self.order.last().copied();
+        self.ask_maybe(run, question);
+    }
+
+    fn ask_run(&mut self, run: RunId, question: &Question) {
+        self.ask_maybe(Some(run), question);
+    }
+
+    fn ask_maybe(&mut self, id: Option<RunId>, question: &Question) {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        let mut needed = Vec::new();
+        loop {
+            let run = id.and_then(|id| self.runs.get_mut(&id)).and_then(|it| {
+                Some(Run {
+                    id: id?,
+                    state: it.state.as_ref()?,
+                    volatile: &mut it.volatile,
+                })
+            });
+            let asked = Asked {
+                run,
+                repeated: None,
+                events: &needed,
+            };
+            let mut context = Context {
+                now: self.now,
+                ticket,
+                key: &self.key,
+                entropy: &mut self.entropy,
+                limits: &self.limits,
+            };
+            match Workflow::ask(asked, question, &mut context) {
+                Ok(step) => return self.take(id, step),
+                Err(Stop::Refused(refusal)) => {
+                    let _ = writeln!(self.out, "! {}", refused(&refusal));
+                    return;
+                }
+                Err(Stop::Needs(ids)) => {
+                    assert!(needed.is_empty(), "what was needed was there");
+                    needed = self.events(id.unwrap(), &ids);
+                }
+            }
+        }
+    }
+
+    /// What a shard does with a step.
+    fn take(&mut self, id: Option<RunId>, step: Step<Workflow>) {
+        if let (Some(id), Some(transition)) = (id, step.transition) {
+            self.append(id, transition);
+        }
+        if let Some(successor) = step.successor {
+            let _ = writeln!(self.out, "-- run {}", self.order.len() + 1);
+            self.order.push(successor.run);
+            self.runs.insert(successor.run, Loaded::default());
+            self.append(successor.run, successor.transition);
+        }
+        if let Some(heartbeat) = step.heartbeat {
+            let bytes = heartbeat.details.len();
+            let _ = writeln!(
+                self.out,
+                "> register {} {bytes}",
+                heartbeat.scheduled_event_id
+            );
+        }
+        for (ticket, answered) in step.answers {
+            match answered.result {
+                Ok(answer) => self.answer(ticket, answer, answered.reads),
+                Err(refusal) => {
+                    let _ = writeln!(self.out, "! {}", refused(&refusal));
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, id: RunId, transition: Transition<Workflow>) {
+        let loaded = self.runs.get_mut(&id).unwrap();
+        let record = Record {
+            seq: loaded.records.len() as u64 + 1,
+            epoch: Epoch(1),
+            time: transition.time,
+            first_event_id: transition.first_event_id,
+            event_count: u32::try_from(transition.events.len()).unwrap(),
+            events: History {
+                events: transition.events.clone(),
+            }
+            .encode_to_vec()
+            .into(),
+            changes: transition.changes.clone(),
+            chain: [0; 32],
+        };
+        let before = loaded.state.take();
+        let snapshot = before
+            .as_ref()
+            .map(|it| Workflow::decode(&Workflow::encode(it)).expect("a snapshot can be read"));
+        assert_eq!(before, snapshot, "a snapshot is the state");
+        let replayed = Workflow::apply(snapshot, id, &record).expect("a record can be folded");
+        assert_eq!(replayed, transition.state, "replay gives the live state");
+        loaded.records.push(record);
+        loaded.events.extend(transition.events.iter().cloned());
+        loaded.state = Some(transition.state);
+        for (index, event) in transition.events.iter().enumerate() {
+            let indent = if index == 0 { "" } else { "  " };
+            let _ = writeln!(self.out, "{indent}{}", printed(event));
+        }
+    }
+
+    /// Every record of every run, folded from nothing, gives the states that are there.
+    pub(super) fn refold(&self) {
+        for (id, loaded) in &self.runs {
+            let folded = loaded.records.iter().fold(None, |state, record| {
+                Some(Workflow::apply(state, *id, record).unwrap())
+            });
+            assert_eq!(folded, loaded.state);
+            let ids: Vec<_> = loaded.events.iter().map(|it| it.event_id).collect();
+            let expected: Vec<_> = (1..=ids.len())
+                .map(|it| i64::try_from(it).unwrap())
+                .collect();
+            assert_eq!(ids, expected, "event ids are contiguous");
+            let closes = loaded
+                .events
+                .iter()
+                .rposition(|it| [2, 3, 4, 21, 27, 28].contains(&it.event_type));
+            if let Some(index) = closes {
+                assert_eq!(index + 1, loaded.events.len(), "a close is the last event");
+            }
+        }
+        let open = self
+            .runs
+            .values()
+            .filter(|it| it.state.as_ref().is_some_and(State::is_open))
+            .count();
+        assert!(open <= 1, "an id has one open run");
+    }
+
+    fn answer(
+        &mut self,
+        ticket: Ticket,
+        answer: Answer,
+        reads: Option<(RunId, std::ops::Range<i64>)>,
+    ) {
+        let reads = reads.map_or(String::new(), |(_, it)| {
+            format!(" reads {}..{}", it.start, it.end)
+        });
+        let text = match answer {
+            Answer::WorkflowTaskStarted(task) => self.hold(&task, &reads),
+            Answer::WorkflowTaskCompleted(completed) => {
+                for (task, token) in &completed.activity_tasks {
+                    self.tokens.insert(task.activity_id.clone(), token.clone());
+                    let _ = writeln!(self.out, "> eager activity {}", task.activity_id);
+                }
+                match completed.workflow_task {
+                    Some(task) => self.hold(&task, &reads),
+                    None => return,
+                }
+            }
+            Answer::ActivityStarted(task, token) => {
+                self.tokens.insert(task.activity_id.clone(), token);
+                let details = if task.heartbeat_details.is_some() {
+                    " with details"
+                } else {
+                    ""
+                };
+                format!(
+                    "activity {} attempt {}{details}{reads}",
+                    task.activity_id, task.attempt
+                )
+            }
+            Answer::Started(started) => {
+                if let Some(task) = &started.eager_task {
+                    let text = self.hold(task, &reads);
+                    let _ = writeln!(self.out, "> {text}");
+                }
+                if started.started {
+                    return;
+                }
+                "the run that is there".to_owned()
+            }
+            Answer::Heartbeat {
+                cancel_requested: true,
+                ..
+            } => "cancel requested".to_owned(),
+            Answer::AlreadyDone => "already done".to_owned(),
+            Answer::AskWorker(direct) => format!(
+                "query {} asks a worker{} up to {}",
+                ticket.0,
+                if direct.sticky.is_some() {
+                    " (sticky)"
+                } else {
+                    ""
+                },
+                direct.last_event_id
+            ),
+            Answer::Queried(queried) => match *queried {
+                Queried::Rejected(it) => format!("query {} rejected {}", ticket.0, it.status),
+                Queried::Answered(_) => format!("query {} answered", ticket.0),
+                Queried::Failed { message, .. } => format!("query {} failed {message}", ticket.0),
+            },
+            Answer::Described(described) => {
+                let mut text = String::from("described");
+                if let Some(task) = described.pending_workflow_task {
+                    let _ = write!(text, " task {:?} attempt {}", task.state(), task.attempt);
+                }
+                for it in described.pending_activities {
+                    let _ = write!(
+                        text,
+                        " {} {:?} attempt {}",
+                        it.activity_id,
+                        it.state(),
+                        it.attempt
+                    );
+                }
+                text
+            }
+            Answer::Done
+            | Answer::Signaled
+            | Answer::Heartbeat { .. }
+            | Answer::Failures(_)
+            | Answer::Position(_) => return,
+        };
+        let _ = writeln!(self.out, "> {text}");
+    }
+
+    fn hold(&mut self, task: &TaskStarted, reads: &str) -> String {
+        self.token = Some(task.token);
+        self.queries = task.response.queries.keys().cloned().collect();
+        let mut text = format!(
+            "task started {} attempt {} previous {}{reads}",
+            task.response.started_event_id,
+            task.response.attempt,
+            task.response.previous_started_event_id
+        );
+        for event in &task.suffix {
+            let _ = write!(text, " +{}", event.event_id);
+        }
+        if !self.queries.is_empty() {
+            let _ = write!(text, " with {} queries", self.queries.len());
+        }
+        text
+    }
+}
+
+fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
+    words
+        .iter()
+        .find_map(|it| it.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn duration(text: &str) -> Duration {
+    let (number, unit) = text.split_at(text.find(|it: char| it.is_alphabetic()).unwrap_or(0));
+    let number: u64 = number.parse().unwrap();
+    match unit {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(60 * number),
+        _ => panic!("no such unit: {text}"),
+    }
+}
+
+fn signed(text: &str) -> Signed {
+    if let Some(negative) = text.strip_prefix('-') {
+        return Signed {
+            seconds: -i64::try_from(duration(negative).as_secs()).unwrap(),
+            nanos: 0,
+        };
+    }
+    let duration = duration(text);
+    Signed {
+        seconds: i64::try_from(duration.as_secs()).unwrap(),
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap(),
+    }
+}
+
+fn signal(name: &str, request_id: &str) -> Signal {
+    Signal {
+        name: name.to_owned(),
+        input: Some(payloads("in")),
+        header: None,
+        identity: "client".to_owned(),
+        request_id: request_id.to_owned(),
+        links: Vec::new(),
+    }
+}
+
+fn payload(text: &str) -> Payload {
+    Payload {
+        metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+        data: format!("\"{text}\"").into_bytes(),
+        ..Default::default()
+    }
+}
+
+fn payloads(text: &str) -> Payloads {
+    Payloads {
+        payloads: vec![payload(text)],
+    }
+}
+
+fn failure(words: &[&str]) -> Failure {
+    Failure {
+        message: "boom".to_owned(),
+        failure_info: Some(FailureInfo::ApplicationFailureInfo(
+            ApplicationFailureInfo {
+                r#type: "Boom".to_owned(),
+                non_retryable: words.contains(&"final"),
+                next_retry_delay: option(words, "next").map(|it| {
+                    let it = signed(it);
+                    cairn_proto::prost_types::Duration {
+                        seconds: it.seconds,
+                        nanos: it.nanos,
+                    }
+                }),
+                ..Default::default()
+            },
+        )),
+        ..Default::default()
+    }
+}
+
+fn refused(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::AlreadyStarted { .. } => "already started".to_owned(),
+        Refusal::Completed => "completed".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// An event in a line, with what tells it from others of its kind.
+#[expect(clippy::too_many_lines, reason = "one arm per kind of event")]
+fn printed(event: &HistoryEvent) -> String {
+    let Some(attributes) = &event.attributes else {
+        return format!("{} nothing", event.event_id);
+    };
+    let name = attributes.event_type().as_str_name();
+    let name = crate::execution::command::pascal(name, "EVENT_TYPE_");
+    let detail = match attributes {
+        Event::WorkflowExecutionStartedEventAttributes(it) => {
+            let backoff = super::super::wire::span(it.first_workflow_task_backoff.as_ref());
+            let mut text = if it.attempt > 1 {
+                format!(" attempt {}", it.attempt)
+            } else {
+                String::new()
+            };
+            if !backoff.is_zero() {
+                let _ = write!(text, " backoff {backoff:?}");
+            }
+            text
+        }
+        Event::WorkflowTaskScheduledEventAttributes(it) => {
+            let queue = it.task_queue.as_ref().map_or("", |it| &it.name);
+            let attempt = if it.attempt > 1 {
+                format!(" attempt {}", it.attempt)
+            } else {
+                String::new()
+            };
+            format!("{attempt} on {queue}")
+        }
+        Event::WorkflowTaskStartedEventAttributes(it) => format!(" {}", it.scheduled_event_id),
+        Event::WorkflowTaskCompletedEventAttributes(it) => {
+            format!(" {} {}", it.scheduled_event_id, it.started_event_id)
+        }
+        Event::WorkflowTaskFailedEventAttributes(it) => {
+            format!(
+                " {} {} {:?}",
+                it.scheduled_event_id,
+                it.started_event_id,
+                it.cause()
+            )
+        }
+        Event::WorkflowTaskTimedOutEventAttributes(it) => format!(
+            " {} {} {:?}",
+            it.scheduled_event_id,
+            it.started_event_id,
+            it.timeout_type()
+        ),
+        Event::ActivityTaskScheduledEventAttributes(it) => format!(" {}", it.activity_id),
+        Event::ActivityTaskStartedEventAttributes(it) => {
+            format!(" {} attempt {}", it.scheduled_event_id, it.attempt)
+        }
+        Event::ActivityTaskCompletedEventAttributes(it) => {
+            format!(" {} {}", it.scheduled_event_id, it.started_event_id)
+        }
+        Event::ActivityTaskFailedEventAttributes(it) => format!(
+            " {} {} {:?}",
+            it.scheduled_event_id,
+            it.started_event_id,
+            it.retry_state()
+        ),
+        Event::ActivityTaskTimedOutEventAttributes(it) => {
+            let failure = it.failure.as_ref().unwrap();
+            let kind = match &failure.failure_info {
+                Some(FailureInfo::TimeoutFailureInfo(info)) => format!("{:?}", info.timeout_type()),
+                _ => String::new(),
+            };
+            format!(
+                " {} {} {kind} {:?}",
+                it.scheduled_event_id,
+                it.started_event_id,
+                it.retry_state()
+            )
+        }
+        Event::ActivityTaskCanceledEventAttributes(it) => format!(
+            " {} {} asked by {}",
+            it.scheduled_event_id, it.started_event_id, it.latest_cancel_requested_event_id
+        ),
+        Event::ActivityTaskCancelRequestedEventAttributes(it) => {
+            format!(" {}", it.scheduled_event_id)
+        }
+        Event::TimerStartedEventAttributes(it) => format!(" {}", it.timer_id),
+        Event::TimerFiredEventAttributes(it) => format!(" {} {}", it.timer_id, it.started_event_id),
+        Event::TimerCanceledEventAttributes(it) => {
+            format!(" {} {}", it.timer_id, it.started_event_id)
+        }
+        Event::WorkflowExecutionSignaledEventAttributes(it) => format!(" {}", it.signal_name),
+        Event::WorkflowExecutionFailedEventAttributes(it) => {
+            let next = if it.new_execution_run_id.is_empty() {
+                ""
+            } else {
+                " another follows"
+            };
+            format!(" {:?}{next}", it.retry_state())
+        }
+        Event::WorkflowExecutionTimedOutEventAttributes(it) => {
+            let next = if it.new_execution_run_id.is_empty() {
+                ""
+            } else {
+                " another follows"
+            };
+            format!(" {:?}{next}", it.retry_state())
+        }
+        Event::WorkflowExecutionTerminatedEventAttributes(it) => format!(" {}", it.reason),
+        Event::MarkerRecordedEventAttributes(it) => format!(" {}", it.marker_name),
+        _ => String::new(),
+    };
+    format!("{} {name}{detail}", event.event_id)
+}

@@ -1,0 +1,158 @@
+//! Parked offers: read when a queue has room, looked at run by run, and removed when nobody owes them.
+//!
+//! A row says where to look, never what is owed. Deliberately absent: which offer goes first (`offers`).
+
+use std::sync::Arc;
+
+use super::recover::Loading;
+use super::turn::Turn;
+use super::{Load, Output, Shard};
+use crate::execution::Limits;
+use crate::id::{Key, RunId, Time};
+use crate::kind::{Kind, Queue};
+use crate::log::{Parked, Stored, Write};
+
+impl<K: Kind> Shard<K> {
+    /// Queues for which something is parked, as found at recovery.
+    pub fn parked_queues(&mut self, queues: Vec<Queue>, now: Time, out: &mut Vec<Output<K>>) {
+        self.advance(now);
+        if self.dropped {
+            return;
+        }
+        for queue in queues {
+            self.offers.expect(queue);
+        }
+        self.read_parked(out);
+    }
+
+    /// Matching lost what it held of a queue (it moved, it restarted): everything is told again.
+    pub fn offer_again(&self, queue: &Queue, out: &mut Vec<Output<K>>) {
+        self.offers.told(queue).put(out);
+    }
+
+    /// Reads on in the parked offers of queues that have room.
+    pub(super) fn read_parked(&mut self, out: &mut Vec<Output<K>>) {
+        while let Some(page) = self.offers.next_page(self.now, self.config.page_max) {
+            let (queue, after, limit) = page;
+            let load = self.load(Loading::Parked {
+                queue: queue.clone(),
+                limit,
+            });
+            out.push(Output::Load(Load::Parked {
+                load,
+                queue,
+                after,
+                limit,
+            }));
+        }
+    }
+
+    pub(super) fn loaded_parked(
+        &mut self,
+        queue: &Queue,
+        limit: usize,
+        rows: Vec<Parked>,
+        limits: &Limits,
+        out: &mut Vec<Output<K>>,
+    ) {
+        self.offers.read(queue, limit, rows).put(out);
+        self.look(limits, out);
+        self.read_parked(out);
+    }
+
+    pub(super) fn failed_parked(&mut self, queue: Queue) {
+        self.offers.unread(queue, self.now.after(self.config.retry));
+    }
+
+    /// Looks at the runs of parked offers, a few at a time.
+    pub(super) fn look(&mut self, limits: &Limits, out: &mut Vec<Output<K>>) {
+        while self.background() < self.config.loads_max
+            && let Some(row) = self.offers.next_look()
+        {
+            let run = row.run;
+            if self.quarantined.contains(&run) {
+                self.look_over(&row.queue, out);
+            } else if let Some(key) = self.loaded.get(&run).cloned() {
+                self.enqueue(&key, Turn::look(row), limits, out);
+            } else {
+                let load = self.load(Loading::Look { parked: row });
+                out.push(Output::Load(Load::Run { load, run }));
+            }
+        }
+    }
+
+    /// A run that only its id was known of.
+    pub(super) fn loaded_look(
+        &mut self,
+        row: Parked,
+        stored: Option<Box<Stored>>,
+        limits: &Limits,
+        out: &mut Vec<Output<K>>,
+    ) {
+        let Some(stored) = stored else {
+            self.look_over(&row.queue, out);
+            return;
+        };
+        let key = stored.row.key();
+        let untouched = !self.entries.contains_key(&key) && !self.cache.left_meanwhile(row.run);
+        let key = self.entry(key);
+        if untouched && !stored.row.is_open() {
+            self.looked_at(&key, &row, out);
+            return;
+        }
+        if untouched {
+            // The open run of an id is its current one.
+            self.found_current(&key, &stored.row);
+            self.insert(&key, row.run, *stored, out);
+        }
+        self.enqueue(&key, Turn::look(row), limits, out);
+        self.drain(&key, limits, out);
+    }
+
+    /// The run of a parked offer is loaded (or is no more): a row that is not owed goes.
+    pub(super) fn looked_at(&mut self, key: &Arc<Key>, row: &Parked, out: &mut Vec<Output<K>>) {
+        if self.offers.owes(row) {
+            let cached = self
+                .entries
+                .get_mut(key)
+                .and_then(|entry| entry.run_mut(row.run));
+            if let Some(cached) = cached
+                && !cached.parked.contains(row)
+            {
+                cached.parked.push(row.clone());
+            }
+        } else {
+            let stale = vec![row.clone()];
+            self.queue(key, vec![Write::Unpark { stale }], out);
+        }
+        self.look_over(&row.queue, out);
+    }
+
+    pub(super) fn look_over(&mut self, queue: &Queue, out: &mut Vec<Output<K>>) {
+        self.offers.look_over(queue).put(out);
+        self.read_parked(out);
+    }
+
+    /// A look failed; it is tried again after a while.
+    pub(super) fn put_back(&mut self, row: &Parked, out: &mut Vec<Output<K>>) {
+        self.offers.put_back(row, self.now.after(self.config.retry));
+        self.look_over(&row.queue, out);
+    }
+
+    /// A run that closes owes nothing: what is known to be parked for it goes in the same item.
+    pub(super) fn unpark_closed(
+        &mut self,
+        key: &Arc<Key>,
+        address: Option<RunId>,
+        writes: &mut Vec<Write>,
+    ) {
+        let cached = address.and_then(|run| self.entries.get_mut(key)?.run_mut(run));
+        if let Some(cached) = cached
+            && !cached.parked.is_empty()
+            && !K::is_open(&cached.state)
+        {
+            let stale = std::mem::take(&mut cached.parked);
+            writes.push(Write::Unpark { stale });
+        }
+    }
+}

@@ -1,0 +1,101 @@
+"""Where we differ on purpose, and what is not built: neither is a failure, and both are shown.
+
+At most ten reasons, each in the same words in COMPATIBILITY.md under "Different on purpose". A reason that no difference needs any
+more is reported after a run of everything: the list may only shrink by itself.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+COMPATIBILITY = Path(__file__).parents[2] / "COMPATIBILITY.md"
+REASONS_MAX = 10
+
+
+@dataclass(frozen=True)
+class Deliberate:
+    """A reason, and the differences it accounts for: patterns of `scenario: path`, with * as in file names."""
+
+    reason: str
+    where: tuple[str, ...]
+
+    def covers(self, scenario: str, path: str) -> bool:
+        """Whether the difference at this path of a scenario is meant."""
+        return any(fnmatch.fnmatchcase(f"{scenario}: {path}", pattern) for pattern in self.where)
+
+
+DELIBERATE = (
+    Deliberate(
+        "A fault in a request is named with INVALID_ARGUMENT or NOT_FOUND where the reference answers \"something went wrong, please retry\", "
+        "UNKNOWN, or ignores it: page tokens that are not ours, `UNION` in a query, a namespace id that is no UUID.",
+        (
+            "bad_input/List*WorkflowExecutions: next_page_token garbage.*",
+            "bad_input/List*WorkflowExecutions: next_page_token json.*",
+            "bad_input/ScanWorkflowExecutions: next_page_token garbage.*",
+            "bad_input/ScanWorkflowExecutions: next_page_token json.*",
+            "visibility/refused: garbage token.*",
+            "visibility/refused: *UNION SELECT 1.*",
+            "namespaces/refused: describe bad id.*",
+        ),
+    ),
+    Deliberate(
+        "U+0000 is a character like any other, in queries too, where the reference shows an error of its database.",
+        ("visibility/refused: *WorkflowId = 'a\x00b'.*",),
+    ),
+    Deliberate(
+        "A repeated start finds the run that it began by its request id among all runs of the workflow id that are kept, not only if that run is the current one.",
+        (
+            "bad_input/StartWorkflowExecution: workflow_id_reuse_policy unknown.*",
+            "bad_input/StartWorkflowExecution: workflow_start_delay huge.*",
+        ),
+    ),
+    Deliberate(
+        "A task queue has one owner and is not cut into partitions: one is listed where the reference lists four, and 100,000 tasks per second are shown, "
+        "which is no limit, where its four let 1,000 each pass.",
+        (
+            "bad_input/DescribeTaskQueue: *.effective_rate_limit.requests_per_second",
+            "bad_input/ListTaskQueuePartitions: *.answer.activity_task_queue_partitions*",
+            "bad_input/ListTaskQueuePartitions: *.answer.workflow_task_queue_partitions*",
+        ),
+    ),
+    Deliberate(
+        "Capabilities and limits are claimed only where they are built, because clients change their behaviour by them.",
+        (
+            "namespaces/*: *.namespace_info.capabilities.*",
+            "namespaces/*: *.namespace_info.limits.workflow_task_completion_size_limit_error",
+            "namespaces/*: *.namespace_info.supports_schedules",
+            "namespaces/system_info: system.capabilities.*",
+        ),
+    ),
+    Deliberate(
+        "The namespace `default` says what every other says of its replication: that it is normal. The reference says nothing.",
+        ("namespaces/default_described: default.answer.replication_config.state",),
+    ),
+)
+
+
+def reason_for(scenario: str, path: str) -> str | None:
+    """Why the difference is meant, if it is."""
+    return next((one.reason for one in DELIBERATE if one.covers(scenario, path)), None)
+
+
+def not_built(scenario: str) -> bool:
+    """Whether a scenario of bad input is about an RPC that is answered UNIMPLEMENTED."""
+    family, _, method = scenario.partition("/")
+    return family == "bad_input" and method in rpcs_not_built()
+
+
+def rpcs_not_built(text: str | None = None) -> set[str]:
+    """The rows of COMPATIBILITY.md in state `not`."""
+    return set(re.findall(r"^\| `(\w+)` \| not \|", text or COMPATIBILITY.read_text(), re.MULTILINE))
+
+
+def documented(text: str | None = None) -> Iterator[str]:
+    """The items under "Different on purpose", each on one line."""
+    section = (text or COMPATIBILITY.read_text()).partition("## Different on purpose\n")[2].partition("\n## ")[0]
+    for item in re.split(r"^- ", section, flags=re.MULTILINE)[1:]:
+        yield " ".join(item.partition("\n\n")[0].split())
