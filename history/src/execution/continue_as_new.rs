@@ -14,7 +14,7 @@ use cairn_proto::temporal::api::history::v1::{
 
 use super::command::{Bad, ContinueAsNew, Signed};
 use super::retry::Policy;
-use super::start::{or_inherited, task_timeout, within};
+use super::start::{bounded, or_inherited, task_timeout};
 use super::transition::Extra;
 use super::workflow_task::{Completing, normal_queue};
 use super::{close, payload_size, properties, wire};
@@ -24,7 +24,7 @@ use crate::id::RunId;
 struct Next {
     workflow_type: String,
     task_queue: String,
-    run_timeout: Duration,
+    run_timeout: Option<Duration>,
     task_timeout: Duration,
     asked_backoff: Duration,
     backoff: Duration,
@@ -49,7 +49,7 @@ pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<
         }),
         task_queue: Some(normal_queue(&next.task_queue)),
         input: asked.input.clone(),
-        workflow_run_timeout: Some(wire::duration(next.run_timeout)),
+        workflow_run_timeout: next.run_timeout.map(wire::duration),
         workflow_task_timeout: Some(wire::duration(next.task_timeout)),
         workflow_task_completed_event_id: it.completed_event_id,
         backoff_start_interval: wire::some_duration(next.asked_backoff),
@@ -132,9 +132,9 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
             ))
         }
     };
-    let run_timeout = or_inherited(asked.run_timeout, origin.run_timeout)
-        .map_err(invalid("WorkflowRunTimeout"))?;
-    let run_timeout = within(run_timeout, origin.execution_timeout);
+    let asked_run = Signed::checked(asked.run_timeout).map_err(invalid("WorkflowRunTimeout"))?;
+    let asked_run = (!asked_run.is_zero()).then_some(asked_run);
+    let run_timeout = bounded(asked_run.or(origin.run_timeout), origin.execution_timeout);
     let asked_task = or_inherited(asked.task_timeout, origin.task_timeout)
         .map_err(invalid("WorkflowTaskTimeout"))?;
     let asked_backoff = Signed::checked(asked.backoff).map_err(invalid("BackoffStartInterval"))?;
@@ -143,7 +143,7 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
         workflow_type,
         task_queue,
         run_timeout,
-        task_timeout: task_timeout(asked_task, run_timeout, limits),
+        task_timeout: task_timeout(asked_task, run_timeout.unwrap_or_default(), limits),
         asked_backoff,
         // Runs of an id do not follow each other too fast.
         backoff: asked_backoff.max(limits.continue_as_new_interval_min.saturating_sub(lifetime)),
@@ -168,8 +168,8 @@ fn started(
         }),
         task_queue: Some(normal_queue(&next.task_queue)),
         input: asked.input.clone(),
-        workflow_execution_timeout: wire::some_duration(origin.execution_timeout),
-        workflow_run_timeout: Some(wire::duration(next.run_timeout)),
+        workflow_execution_timeout: origin.execution_timeout.map(wire::duration),
+        workflow_run_timeout: next.run_timeout.map(wire::duration),
         workflow_task_timeout: Some(wire::duration(next.task_timeout)),
         continued_execution_run_id: origin.run.to_string(),
         initiator: next.initiator,

@@ -55,8 +55,8 @@ fn config(state: &State) -> WorkflowExecutionConfig {
     let origin = &state.origin;
     WorkflowExecutionConfig {
         task_queue: Some(normal_queue(&origin.task_queue)),
-        workflow_execution_timeout: wire::some_duration(origin.execution_timeout),
-        workflow_run_timeout: wire::some_duration(origin.run_timeout),
+        workflow_execution_timeout: origin.execution_timeout.map(wire::duration),
+        workflow_run_timeout: origin.run_timeout.map(wire::duration),
         default_workflow_task_timeout: Some(wire::duration(origin.task_timeout)),
         user_metadata: origin.user_metadata.clone(),
     }

@@ -56,9 +56,9 @@ pub struct Start {
     pub task_queue: String,
     pub input: Option<Payloads>,
     pub header: Option<Header>,
-    /// Zero: none.
-    pub execution_timeout: Duration,
-    pub run_timeout: Duration,
+    /// None and zero: none. The event shows which.
+    pub execution_timeout: Option<Duration>,
+    pub run_timeout: Option<Duration>,
     /// Zero: the default.
     pub task_timeout: Duration,
     /// `temporal.api.enums.v1.WorkflowIdReusePolicy` and `…ConflictPolicy`, as asked; defaults and legal pairs are judged here.

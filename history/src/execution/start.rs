@@ -50,9 +50,9 @@ pub(crate) struct Origin {
     pub(crate) request_id: String,
     pub(crate) first_run: RunId,
     pub(crate) original_run: String,
-    /// Zero: none.
-    pub(crate) execution_timeout: Duration,
-    pub(crate) run_timeout: Duration,
+    /// None and zero: none. The event shows which.
+    pub(crate) execution_timeout: Option<Duration>,
+    pub(crate) run_timeout: Option<Duration>,
     pub(crate) task_timeout: Duration,
     pub(crate) execution_expiration: Option<Time>,
     pub(crate) attempt: i32,
@@ -90,8 +90,8 @@ impl Origin {
             request_id: opened.start_request_id.clone(),
             first_run: it.first_execution_run_id.parse().unwrap_or(run),
             original_run: it.original_execution_run_id.clone(),
-            execution_timeout: wire::span(it.workflow_execution_timeout.as_ref()),
-            run_timeout: wire::span(it.workflow_run_timeout.as_ref()),
+            execution_timeout: wire::optional_span(it.workflow_execution_timeout.as_ref()),
+            run_timeout: wire::optional_span(it.workflow_run_timeout.as_ref()),
             task_timeout: wire::span(it.workflow_task_timeout.as_ref()),
             execution_expiration: it
                 .workflow_execution_expiration_time
@@ -119,7 +119,9 @@ impl Origin {
 
     /// When the time of this run is over.
     pub(crate) fn run_expiration(&self) -> Option<Time> {
-        (!self.run_timeout.is_zero()).then(|| self.execution_time().after(self.run_timeout))
+        self.run_timeout
+            .filter(|timeout| !timeout.is_zero())
+            .map(|timeout| self.execution_time().after(timeout))
     }
 }
 
@@ -483,8 +485,8 @@ fn started_event(
         }),
         task_queue: Some(normal_queue(&question.task_queue)),
         input: question.input.clone(),
-        workflow_execution_timeout: wire::some_duration(execution_timeout),
-        workflow_run_timeout: wire::some_duration(run_timeout),
+        workflow_execution_timeout: execution_timeout.map(wire::duration),
+        workflow_run_timeout: run_timeout.map(wire::duration),
         workflow_task_timeout: Some(wire::duration(task_timeout)),
         original_execution_run_id: run.to_string(),
         identity: question.identity.clone(),
@@ -494,8 +496,9 @@ fn started_event(
             .as_ref()
             .map(|policy| Policy::filled(policy).published()),
         attempt: 1,
-        workflow_execution_expiration_time: (!execution_timeout.is_zero())
-            .then(|| wire::timestamp(wire::round(context.now.after(execution_timeout)))),
+        workflow_execution_expiration_time: execution_timeout
+            .filter(|timeout| !timeout.is_zero())
+            .map(|timeout| wire::timestamp(wire::round(context.now.after(timeout)))),
         first_workflow_task_backoff: Some(wire::duration(question.start_delay)),
         memo: question.memo.clone(),
         search_attributes: question
@@ -511,9 +514,10 @@ fn started_event(
 }
 
 /// The run timeout is within the execution timeout, the task timeout within the run timeout.
-fn timeouts(question: &Start, limits: &Limits) -> (Duration, Duration) {
-    let run = within(question.run_timeout, question.execution_timeout);
-    (run, task_timeout(question.task_timeout, run, limits))
+fn timeouts(question: &Start, limits: &Limits) -> (Option<Duration>, Duration) {
+    let run = bounded(question.run_timeout, question.execution_timeout);
+    let task = task_timeout(question.task_timeout, run.unwrap_or_default(), limits);
+    (run, task)
 }
 
 pub(crate) fn task_timeout(asked: Duration, run: Duration, limits: &Limits) -> Duration {
@@ -531,6 +535,14 @@ pub(crate) fn within(timeout: Duration, bound: Duration) -> Duration {
         (true, _) => bound,
         (false, true) => timeout,
         (false, false) => timeout.min(bound),
+    }
+}
+
+/// The same for timeouts that may be absent: what bounds nothing leaves it so.
+pub(crate) fn bounded(timeout: Option<Duration>, bound: Option<Duration>) -> Option<Duration> {
+    match bound {
+        Some(bound) if !bound.is_zero() => Some(within(timeout.unwrap_or_default(), bound)),
+        _ => timeout,
     }
 }
 

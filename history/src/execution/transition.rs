@@ -72,7 +72,7 @@ impl<'a> Draft<'a> {
         limits: &'a Limits,
     ) -> Result<Self, Refusal> {
         let mut event = build(started, now, extra);
-        event.event_id = 1;
+        number(&mut event, 1);
         let state = State::open(run, &opened, &event).map_err(|illegal| broken(&illegal))?;
         let mut draft = Self::new(&state, now, limits);
         draft.stored_bytes = 0;
@@ -123,8 +123,8 @@ impl<'a> Draft<'a> {
     }
 
     fn append(&mut self, mut event: HistoryEvent) -> i64 {
-        event.event_id = self.state.next_event_id;
-        let id = event.event_id;
+        let id = self.state.next_event_id;
+        number(&mut event, id);
         let result = self.state.event(&event);
         self.keep(result);
         self.events.push(event);
@@ -253,6 +253,12 @@ fn build(attributes: Attributes, time: Time, extra: Extra) -> HistoryEvent {
         event_group_markers: extra.event_group_markers,
         ..HistoryEvent::default()
     }
+}
+
+/// Gives an event its place in history. Task ids only have to grow along a history.
+fn number(event: &mut HistoryEvent, id: i64) {
+    event.event_id = id;
+    event.task_id = id;
 }
 
 /// Our bug: the run is left as it is.

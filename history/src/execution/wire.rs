@@ -58,6 +58,11 @@ pub(crate) fn span(duration: Option<&prost_types::Duration>) -> Duration {
     }
 }
 
+/// The same, keeping what is absent.
+pub(crate) fn optional_span(duration: Option<&prost_types::Duration>) -> Option<Duration> {
+    duration.map(|duration| span(Some(duration)))
+}
+
 /// A published message inside a snapshot: `#[serde(with = "wire::message")]`.
 pub(crate) mod message {
     use cairn_proto::prost::Message;

@@ -22,7 +22,7 @@ struct Timeouts {
 
 pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) -> Result<(), Bad> {
     let limits = it.draft.limits;
-    let run_timeout = it.draft.state.origin.run_timeout;
+    let run_timeout = it.draft.state.origin.run_timeout.unwrap_or_default();
     let (timeouts, policy) = check(asked, run_timeout, limits)
         .map_err(|text| Bad::Task(Cause::BadScheduleActivityAttributes, text))?;
     if payload_size(asked.input.as_ref()) > limits.blob_bytes_max {

@@ -85,9 +85,12 @@ pub(super) fn workflow_task_token(token: &token::Task) -> WorkflowTaskToken {
 
 /// A duration that the frontend has checked; what is not there is zero.
 pub(super) fn duration(field: Option<prost_types::Duration>) -> Duration {
-    let Some(prost_types::Duration { seconds, nanos }) = field else {
-        return Duration::ZERO;
-    };
+    field.map_or(Duration::ZERO, span)
+}
+
+/// The same of one that is there.
+pub(super) fn span(field: prost_types::Duration) -> Duration {
+    let prost_types::Duration { seconds, nanos } = field;
     let seconds = u64::try_from(seconds).unwrap_or(0);
     Duration::new(seconds, u32::try_from(nanos).unwrap_or(0).min(999_999_999))
 }
