@@ -163,6 +163,7 @@ fn retry(
         .ok_or_else(|| Bad::Needs(vec![1]))?;
     let run = context.entropy.run_id(context.now);
     let attributes = WorkflowExecutionStartedEventAttributes {
+        identity: String::new(),
         continued_execution_run_id: origin.run.to_string(),
         original_execution_run_id: run.to_string(),
         initiator: Initiator::Retry.into(),

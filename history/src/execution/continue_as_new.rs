@@ -93,6 +93,15 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
             "cron_schedule is not built yet".to_owned(),
         ));
     }
+    let or = |value: &str, inherited: &str| match value {
+        "" => inherited.to_owned(),
+        value => value.to_owned(),
+    };
+    let workflow_type = or(&asked.workflow_type, &origin.workflow_type);
+    let task_queue = or(&asked.task_queue, &origin.task_queue);
+    let of = format!(
+        "WorkflowType={workflow_type} TaskQueue=name:\"{task_queue}\"  kind:TASK_QUEUE_KIND_NORMAL"
+    );
     let policy = asked
         .retry_policy
         .as_ref()
@@ -100,7 +109,7 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
         .transpose()
         .map_err(|why| {
             bad(format!(
-                "invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: {why}."
+                "invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: {why}. {of}"
             ))
         })?;
     let too_large = |what: &str| {
@@ -116,9 +125,10 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
         return Err(too_large("Memo"));
     }
     let invalid = |name: &'static str| {
+        let of = &of;
         move |why: &str| {
             bad(format!(
-                "Invalid {name} on ContinueAsNewWorkflowExecutionCommand: {why}."
+                "Invalid {name} on ContinueAsNewWorkflowExecutionCommand: {why}. {of}"
             ))
         }
     };
@@ -129,13 +139,9 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
         .map_err(invalid("WorkflowTaskTimeout"))?;
     let asked_backoff = Signed::checked(asked.backoff).map_err(invalid("BackoffStartInterval"))?;
     let lifetime = it.draft.now.since(origin.start_time);
-    let or = |value: &str, inherited: &str| match value {
-        "" => inherited.to_owned(),
-        value => value.to_owned(),
-    };
     Ok(Next {
-        workflow_type: or(&asked.workflow_type, &origin.workflow_type),
-        task_queue: or(&asked.task_queue, &origin.task_queue),
+        workflow_type,
+        task_queue,
         run_timeout,
         task_timeout: task_timeout(asked_task, run_timeout.unwrap_or_default(), limits),
         asked_backoff,

@@ -124,7 +124,8 @@ pub(crate) fn fail(
     };
     if !matches!(
         question.failure.failure_info,
-        Some(FailureInfo::ApplicationFailureInfo(_))
+        // The edge puts a server failure in place of a result that is too large.
+        Some(FailureInfo::ApplicationFailureInfo(_) | FailureInfo::ServerFailureInfo(_))
     ) {
         return refuse(Refusal::Invalid(
             "Failure must have ApplicationFailureInfo.".to_owned(),
