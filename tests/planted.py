@@ -40,7 +40,7 @@ class Hunt:
 
 HUNTS = (
     Hunt("reply-before-commit", "before_commit=sleep(50)"),
-    Hunt("dedupe-before-frontier", "before_commit=sleep(50)"),
+    Hunt("dedupe-before-frontier", "before_commit=sleep(200)", kills=6),
     Hunt("no-epoch-proof", store="postgres"),
     Hunt("memory-kept-after-unknown", "before_commit=1%return(unknown)"),
     Hunt("dedupe-after-closed"),

@@ -104,13 +104,6 @@ impl Volatile {
             .fold(started, Time::max)
     }
 
-    /// Another attempt begins: the details of the last one stay, its time does not.
-    fn forget_beat(&mut self, scheduled_event_id: i64) {
-        if let Some(beat) = self.heartbeats.get_mut(&scheduled_event_id) {
-            beat.time = None;
-        }
-    }
-
     /// An activity has closed; its register, if there is one, is emptied.
     fn forget_register(&mut self, scheduled_event_id: i64) -> Option<Heartbeat> {
         let beat = self.heartbeats.remove(&scheduled_event_id)?;

@@ -59,7 +59,7 @@ macro_rules! uuid_id {
 }
 
 uuid_id! {
-    /// The id of a run: a UUIDv7, so that keys arrive in order.
+    /// The id of a run: a `UUIDv7`, so that keys arrive in order.
     RunId
 }
 uuid_id! {
@@ -92,6 +92,10 @@ impl Key {
 }
 
 /// One of the fixed number of parts into which all runs are divided.
+#[expect(
+    clippy::module_name_repetitions,
+    reason = "`Shard` is the state machine, this is its number"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId(pub u32);
 

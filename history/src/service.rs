@@ -171,14 +171,11 @@ impl Shell {
     ) -> (crate::id::Ticket, Result<Reply, Status>) {
         let named = run.map(|run| (key.workflow_id.clone(), run));
         let (ticket, answer) = self.put(key, run, start_request_id, question);
-        let released = match answer.await {
-            Ok(released) => released,
-            Err(_) => {
-                return (
-                    ticket,
-                    Err(Status::unavailable("the server is shutting down")),
-                );
-            }
+        let Ok(released) = answer.await else {
+            return (
+                ticket,
+                Err(Status::unavailable("the server is shutting down")),
+            );
         };
         let reply = match released.result {
             Ok(answer) => Ok(Reply {

@@ -214,7 +214,7 @@ impl<K: Kind> Shard<K> {
             entries: BTreeMap::new(),
             loaded: BTreeMap::new(),
             cache: cache::Cache::default(),
-            loads: recover::Loads::default(),
+            loads: recover::Loads::new(epoch),
             waiting: 0,
             askers: BTreeMap::new(),
             quarantined: BTreeSet::new(),

@@ -230,8 +230,8 @@ impl Inner {
         }
         // Last: whoever finds the epoch here finds it in every stripe.
         let mut epochs = self.epochs.write();
-        let known = epochs.entry(shard).or_default();
-        *known = epoch.max(*known);
+        let latest = epochs.entry(shard).or_default();
+        *latest = epoch.max(*latest);
     }
 
     fn offer(&self, shard: u32, epoch: u64, offered: wire::Offered) -> Option<wire::Withdrawn> {
@@ -294,13 +294,13 @@ impl Inner {
         };
         let stripe = self.stripe(&namespace, &name.name);
         self.step(stripe, |state, _, out| {
-            state.queues.forget_sticky(&name, out)
+            state.queues.forget_sticky(&name, out);
         });
         Ok(())
     }
 }
 
-/// The finaliser of SplitMix64: spreads a counter over all bits.
+/// The finaliser of `SplitMix64`: spreads a counter over all bits.
 fn mix(mut z: u64) -> u64 {
     z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

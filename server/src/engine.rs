@@ -18,7 +18,7 @@ use cairn_history::shard;
 use crate::config::{Config, Database, Url, dynamic::Dynamic};
 
 /// Retention of the namespaces that exist from the start.
-const RETENTION: Duration = Duration::from_secs(24 * 3600);
+const RETENTION: Duration = Duration::from_hours(24);
 
 /// Answers RPCs; has no listener of its own.
 #[derive(Debug)]
@@ -114,7 +114,12 @@ async fn open_store(database: &Database) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 /// Gives each well-known key to the part that honours it; what nobody knows is ignored.
-fn apply(dynamic: &Dynamic, frontend: &mut cairn_frontend::Config, limits: &mut Limits, shard: &mut shard::Config) {
+fn apply(
+    dynamic: &Dynamic,
+    frontend: &mut cairn_frontend::Config,
+    limits: &mut Limits,
+    shard: &mut shard::Config,
+) {
     for (key, value) in dynamic.iter() {
         frontend.set(key, value);
         if let Some(number) = value.as_u64() {

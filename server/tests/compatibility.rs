@@ -27,10 +27,10 @@ async fn every_rpc_has_a_row_that_the_running_server_confirms() {
         match rows.get(&name).map(String::as_str) {
             None => wrong.push(format!("{name}: no row")),
             Some("not") if implemented => {
-                wrong.push(format!("{name}: the row says not, the server answers"))
+                wrong.push(format!("{name}: the row says not, the server answers"));
             }
             Some("done" | "partly") if !implemented => {
-                wrong.push(format!("{name}: the row says built, UNIMPLEMENTED"))
+                wrong.push(format!("{name}: the row says built, UNIMPLEMENTED"));
             }
             Some("done" | "partly" | "not") => {}
             Some(other) => wrong.push(format!("{name}: unknown state {other}")),

@@ -17,8 +17,8 @@ from tests.support.rpc import attributes
 SECOND = 1_000_000_000
 TIMER_LATE_SECONDS_MAX = 6.0
 """L-2: five seconds after the server is back, and one for the backlog."""
-TASK_LATE_SECONDS_MAX = 10.0
-"""L-1."""
+TASK_LATE_SECONDS_MAX = 15.0
+"""L-1: ten seconds with a live worker; after many outages in a row an SDK waits up to ten before it polls again."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def durability(world: World) -> Iterator[Violation]:
         run = world.runs.get(run_id)
         if run is None or not run.events:
             yield Violation("I-1", f"{op.kind} {op.fields} was acknowledged, run {run_id} is gone")
-        elif not happened(op, run):
+        elif not happened(op, run) and not run.buffering:
             yield Violation("I-1", f"{op.kind} {op.fields} was acknowledged and is not in the history of {run_id}")
 
 

@@ -34,6 +34,8 @@ class Run:
     status: int = 0
     history_length: int = 0
     listed_status: int | None = None
+    buffering: bool = False
+    """A workflow task was running: events wait in a buffer that no history shows."""
     names: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -239,16 +239,16 @@ class Driver:
         self.say("start")
         asked: list[Awaitable[Any]] = [self.certain("start", {"request_id": f"request of {self.workflow_id}"}, "StartWorkflowExecution", self.request(signals))]
         luck = self.rng.random()
-        if luck < 0.1:
+        if luck < 0.2:
             asked.append(self.certain("start", {"request_id": f"request of {self.workflow_id}"}, "StartWorkflowExecution", self.request(signals)))
-        elif luck < 0.2:
+        elif luck < 0.3:
             rival = self.request(signals)
             rival.request_id = "rival"
             asked.append(self.certain("start", {"request_id": "rival"}, "StartWorkflowExecution", rival))
         answers = [answer for answer in await asyncio.gather(*asked) if answer is not None]
         if not answers:
             return False
-        self.run_id = answers[-1].run_id if luck >= 0.1 else answers[0].run_id
+        self.run_id = answers[-1].run_id if luck >= 0.2 else answers[0].run_id
         return True
 
     async def again(self, signals: int) -> None:
@@ -271,23 +271,41 @@ class Driver:
         """This run."""
         return WorkflowExecution(workflow_id=self.workflow_id, run_id=self.run_id)
 
+    async def watched(self, asked: Awaitable[Any]) -> None:
+        """Waits for an answer, and sometimes reads while it is on its way: what is read then must stay."""
+        if self.rng.random() < 0.5:
+            await asyncio.gather(asked, self.read_soon())
+        else:
+            await asked
+
+    async def read_soon(self) -> None:
+        """Reads when the question before it has arrived, or nearly."""
+        await asyncio.sleep(self.rng.uniform(0.0, 0.02))
+        await self.read()
+
     async def signal(self, number: int) -> None:
         """The next signal, with a request id of its own."""
         self.say(f"signal {number}")
         request = self.load.raw.signal_request(self.workflow_id, "number", workflow_execution=self.execution(), request_id=f"{self.workflow_id} {number}", input=number_payload(number))
-        await self.certain("signal", {"number": number}, "SignalWorkflowExecution", request)
+        if self.rng.random() < 0.3:
+            # The same twice at once: a yes to either is a promise, whatever becomes of the other.
+            fields = {"workflow_id": self.workflow_id, "run_id": self.run_id, "number": number}
+            answers = await asyncio.gather(*(self.load.once("signal", fields, "SignalWorkflowExecution", request) for _ in range(2)))
+            if any(answer is not None for answer in answers):
+                return
+        await self.watched(self.certain("signal", {"number": number}, "SignalWorkflowExecution", request))
 
     async def cancel(self) -> None:
         """A cancel request."""
         self.say("cancel")
         request = ws.RequestCancelWorkflowExecutionRequest(namespace="default", workflow_execution=self.execution(), request_id=f"{self.workflow_id} cancel")
-        await self.certain("cancel", {}, "RequestCancelWorkflowExecution", request)
+        await self.watched(self.certain("cancel", {}, "RequestCancelWorkflowExecution", request))
 
     async def terminate(self) -> None:
         """A termination; after a doubtful one the run may already be closed."""
         self.say("terminate")
         request = ws.TerminateWorkflowExecutionRequest(namespace="default", workflow_execution=self.execution(), reason="chaos")
-        await self.certain("terminate", {}, "TerminateWorkflowExecution", request)
+        await self.watched(self.certain("terminate", {}, "TerminateWorkflowExecution", request))
 
     async def query(self) -> None:
         """A query: must have seen every signal acknowledged before it."""

@@ -312,7 +312,7 @@ def test_list_shows_a_closed_run_as_running(fabric: Fabric) -> None:
 
 
 def test_a_workflow_task_waits_for_a_worker(fabric: Fabric) -> None:
-    fabric.rewrite(lambda events: events.append(event(3, "WorkflowTaskStarted", 16.0, scheduled_event_id=2)), "s")
+    fabric.rewrite(lambda events: events.append(event(3, "WorkflowTaskStarted", 21.0, scheduled_event_id=2)), "s")
     assert fabric.promises() == {"L-1"}
 
 

@@ -17,13 +17,13 @@ from tests.chaos.histories import Run, durable
 from tests.chaos.load import Load
 from tests.chaos.nemesis import Nemesis, Workers
 from tests.support.postgres import Cluster
-from tests.support.rpc import Raw, Refused
+from tests.support.rpc import Raw, Refused, event_name
 from tests.support.server import Server, on_database
 from tests.support.wait import TimedOut, until
 
 HEAL_SECONDS_MAX = 90.0
 CONVERGE_SECONDS_MAX = 15.0
-FETCH_SECONDS_MAX = 60.0
+FETCH_SECONDS_MAX = 20.0
 READERS = 16
 PAGE = 500
 
@@ -187,14 +187,23 @@ async def collect(raw: Raw, file: Path, converge: float) -> tuple[dict[str, Run]
 
 
 async def fetch(raw: Raw, workflow_id: str, run_id: str, listed: int | None) -> Run:
-    """A run's history and description; one that is not found has no events, any other refusal is asked again."""
+    """A run's history and description; one that is not found, or was set aside, has no events. Any other refusal is asked again."""
+    nothing = Run(workflow_id, run_id, [], listed_status=listed)
+    again = 5
 
     async def certain() -> Run | None:
+        nonlocal again
         try:
-            events = durable(await raw.history(workflow_id, run_id))
+            shown = await raw.history(workflow_id, run_id)
             info = (await raw.describe(workflow_id, run_id)).workflow_execution_info
         except Refused as refusal:
-            return Run(workflow_id, run_id, [], listed_status=listed) if refusal.code == "NOT_FOUND" else None
-        return Run(workflow_id, run_id, events, info.status, info.history_length, listed)
+            return nothing if refusal.code in ("NOT_FOUND", "DATA_LOSS") else None
+        if len(durable(shown)) != info.history_length and again:
+            again -= 1  # a run that was given up may move all the same
+            return None
+        return Run(workflow_id, run_id, durable(shown), info.status, info.history_length, listed, event_name(shown[-1]) == "WorkflowTaskStarted")
 
-    return await until(certain, f"a certain answer about {run_id}", FETCH_SECONDS_MAX)
+    try:
+        return await until(certain, f"a certain answer about {run_id}", FETCH_SECONDS_MAX)
+    except TimedOut:
+        return nothing

@@ -43,8 +43,11 @@ DROPPED_FIELDS: dict[str, str] = {
 }
 """Field name → why. These may also be absent."""
 
-MEASURED_DURATIONS = frozenset({"first_workflow_task_backoff", "backoff_start_interval", "current_retry_interval"})
+MEASURED_DURATIONS = frozenset({"first_workflow_task_backoff", "backoff_start_interval"})
 """Durations that are computed from the clock in some flows: dropped if they are not of few digits, since they may as well be 0."""
+
+NEARLY_WHOLE = frozenset({"current_retry_interval"})
+"""Durations between two readings of a clock where one would do: rounded to seconds."""
 
 SETS = frozenset({"core_used_flags", "lang_used_flags", "pending_activities", "pollers"})
 """Lists that come in no order: sorted."""
@@ -74,6 +77,8 @@ class Scrubber:
         if isinstance(value, list):
             return [self.value(inner, key) for inner in (sorted(value, key=str) if key in SETS else value)]
         if isinstance(value, str):
+            if key in NEARLY_WHOLE:
+                return f"{round(float(value.removesuffix('s')))}s"
             if key == "data":
                 value = readable(value)
             return self.text(value)

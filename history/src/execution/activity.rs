@@ -74,8 +74,10 @@ pub(crate) struct Activity {
     #[serde(with = "wire::optional")]
     pub(crate) last_failure: Option<Failure>,
     pub(crate) last_worker_identity: String,
-    pub(crate) last_started_time: Option<Time>,
+    /// When a worker last said that an attempt had failed.
     pub(crate) last_complete_time: Option<Time>,
+    /// How long this attempt waits for its turn.
+    pub(crate) retry_interval: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,8 +133,8 @@ impl Part {
             cancel_requested_event_id: None,
             last_failure: None,
             last_worker_identity: String::new(),
-            last_started_time: None,
             last_complete_time: None,
+            retry_interval: Duration::ZERO,
         };
         self.pending.insert(event_id, Arc::new(activity)).is_none()
     }
@@ -153,7 +155,6 @@ impl Part {
             return false;
         };
         let activity = Arc::make_mut(activity);
-        activity.last_started_time = Some(time);
         activity.last_worker_identity.clone_from(&it.identity);
         let started = Started {
             time,
@@ -171,15 +172,17 @@ impl Part {
         activity.attempt = it.attempt;
         activity.scheduled_time = Time(it.scheduled_time);
         activity.last_failure.clone_from(&it.failure);
-        let timed_out = it.failure.as_ref().is_some_and(|failure| {
-            matches!(
-                failure.failure_info,
-                Some(FailureInfo::TimeoutFailureInfo(_))
-            )
-        });
-        // An attempt that timed out was not completed by anybody.
-        activity.last_complete_time = (!timed_out).then_some(time);
-        activity.last_started_time = None;
+        activity.retry_interval = activity.scheduled_time.since(time);
+        let timed_out = matches!(
+            activity
+                .last_failure
+                .as_ref()
+                .and_then(|it| it.failure_info.as_ref()),
+            Some(FailureInfo::TimeoutFailureInfo(_))
+        );
+        if !timed_out {
+            activity.last_complete_time = Some(time);
+        }
         activity.started.take().is_some()
     }
 }

@@ -187,7 +187,7 @@ fn retry(
 
 /// How long the next run of the id must wait, so that they do not follow each other too fast.
 pub(crate) fn not_too_soon(draft: &Draft<'_>) -> Duration {
-    let lifetime = draft.now.since(draft.state.origin.start_time);
+    let lifetime = draft.now.since(draft.state.origin.execution_time());
     draft
         .limits
         .continue_as_new_interval_min

@@ -198,17 +198,17 @@ fn pending_activity(activity: &Activity, volatile: &Volatile, now: Time) -> Pend
         state: state.into(),
         heartbeat_details: beat.and_then(|beat| beat.details.clone()),
         last_heartbeat_time: beat.and_then(|beat| beat.time).map(wire::timestamp),
-        last_started_time: activity.last_started_time.map(wire::timestamp),
+        last_started_time: activity
+            .started
+            .as_ref()
+            .map(|started| wire::timestamp(started.time)),
         attempt: activity.attempt,
         maximum_attempts: activity.policy.maximum_attempts,
         scheduled_time: Some(wire::timestamp(activity.scheduled_time)),
         expiration_time: activity.expiration().map(wire::timestamp),
         last_failure: activity.last_failure.clone(),
         last_worker_identity: activity.last_worker_identity.clone(),
-        current_retry_interval: activity
-            .last_complete_time
-            .filter(|_| waits)
-            .map(|time| wire::duration(activity.scheduled_time.since(time))),
+        current_retry_interval: waits.then(|| wire::duration(activity.retry_interval)),
         last_attempt_complete_time: activity.last_complete_time.map(wire::timestamp),
         next_attempt_schedule_time: waits.then(|| wire::timestamp(activity.scheduled_time)),
         priority: activity.priority.clone(),

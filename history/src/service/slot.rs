@@ -45,8 +45,6 @@ struct Owned {
 struct Errands {
     loads: Vec<Load>,
     moved: Vec<RunId>,
-    /// Whose loads they are.
-    epoch: Epoch,
     dirty: bool,
     offers: bool,
     next_tick: Option<Time>,
@@ -116,7 +114,7 @@ impl Slot {
                 Ok(parked) => {
                     let queues = parked.into_iter().map(|(queue, ..)| queue).collect();
                     return self.step(shell, |owned, now, out| {
-                        owned.shard.parked_queues(queues, now, out)
+                        owned.shard.parked_queues(queues, now, out);
                     });
                 }
                 Err(error) => {
@@ -161,7 +159,7 @@ impl Slot {
 
     pub(super) fn committed(&self, shell: &Arc<Shell>, through: u64) {
         self.step(shell, |owned, now, out| {
-            owned.shard.committed(through, now, out)
+            owned.shard.committed(through, now, out);
         });
     }
 
@@ -171,7 +169,7 @@ impl Slot {
 
     pub(super) fn refused(&self, shell: &Arc<Shell>, number: u64) {
         self.step(shell, |owned, now, out| {
-            owned.shard.refused(number, now, out)
+            owned.shard.refused(number, now, out);
         });
     }
 
@@ -251,20 +249,19 @@ impl Slot {
             shell.alarm.at_latest(next);
         }
         for load in errands.loads {
-            self.load(shell, load, errands.epoch);
+            self.load(shell, load);
         }
     }
 
     /// A read that is there at once is taken at once; one that waits goes on in a task, so that no asker who leaves can lose it.
-    /// Loads are numbered anew under each epoch: what comes back to another is nobody's.
-    fn load(&self, shell: &Arc<Shell>, load: Load, epoch: Epoch) {
+    fn load(&self, shell: &Arc<Shell>, load: Load) {
         let store = Arc::clone(&shell.store);
         let shard = self.id;
         let (number, read) = super::events::load(store, shard, load);
         at_once_or_later(shell, read, move |shell, loaded, _| {
             let slot = &shell.slots[shard.0 as usize];
             slot.step(shell, |owned, now, out| {
-                if owned.here && owned.epoch == epoch {
+                if owned.here {
                     owned.shard.loaded(number, loaded, now, &shell.limits, out);
                 }
             });
@@ -310,7 +307,6 @@ impl Slot {
 impl Owned {
     fn sort(&mut self, out: Vec<Output<Workflow>>) -> Errands {
         let mut errands = Errands {
-            epoch: self.epoch,
             next_tick: if self.here {
                 self.shard.next_tick()
             } else {

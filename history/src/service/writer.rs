@@ -90,7 +90,7 @@ pub(super) fn spawn_all(shell: &Arc<Shell>) {
                     number: writer,
                     retry: RETRY_MIN,
                 }
-                .run()
+                .run();
             })
             .expect("the operating system gives the few threads that a server starts with");
     }

@@ -14,7 +14,7 @@ use super::tail::Tail;
 use super::turn::{Turn, What};
 use super::{Load, Loaded, Output, Shard};
 use crate::execution::Limits;
-use crate::id::{Key, RunId, Time};
+use crate::id::{Epoch, Key, RunId, Time};
 use crate::kind::{Illegal, Kind, Queue, Unavailable};
 use crate::log::{Found, Parked, ReadError, Record, Row, Stored};
 use crate::planted::{Fault, planted};
@@ -80,6 +80,14 @@ impl Loading {
 }
 
 impl Loads {
+    /// No number of an earlier owner comes again: what it asked for may still come back.
+    pub(super) fn new(epoch: Epoch) -> Self {
+        Self {
+            last: epoch.0 << 32,
+            ..Self::default()
+        }
+    }
+
     fn begin(&mut self, loading: Loading) -> u64 {
         self.last += 1;
         self.background += usize::from(loading.is_background());

@@ -31,7 +31,7 @@ pub enum Refusal {
 #[derive(Debug, Default)]
 pub struct Queues {
     numbers: BTreeMap<Name, u64>,
-    queues: BTreeMap<u64, Queue>,
+    by_number: BTreeMap<u64, Queue>,
     count: u64,
     epochs: BTreeMap<u32, u64>,
     /// Workers that said goodbye, by namespace and instance key.
@@ -91,13 +91,17 @@ impl Queues {
             }
             _ => {}
         }
-        let numbers: Vec<u64> = self.queues.keys().copied().collect();
+        let numbers: Vec<u64> = self.by_number.keys().copied().collect();
         for number in numbers {
             self.step(number, |queue| queue.raise(shard, epoch));
         }
     }
 
     /// A worker asks for something to do.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the queue is made just before it is stepped"
+    )]
     pub fn poll(&mut self, name: Name, poller: Poller, now: Time, out: &mut Out) -> PollId {
         self.sweep(now);
         let ends = self.closed || self.is_gone(&name, &poller);
@@ -173,7 +177,7 @@ impl Queues {
 
     /// Has anybody polled where this query waits lately?
     pub fn has_poller_for(&self, query: QueryId, now: Time) -> bool {
-        (self.queues.get(&query.queue))
+        (self.by_number.get(&query.queue))
             .is_some_and(|queue| queue.polled_within(QUERY_POLLER_UNAVAILABLE, now))
     }
 
@@ -205,7 +209,7 @@ impl Queues {
     /// Ends all polls, now and from now on.
     pub fn close(&mut self, out: &mut Out) {
         self.closed = true;
-        let numbers: Vec<u64> = self.queues.keys().copied().collect();
+        let numbers: Vec<u64> = self.by_number.keys().copied().collect();
         for number in numbers {
             self.step(number, |queue| queue.close(out));
         }
@@ -236,17 +240,17 @@ impl Queues {
 
     /// How many queues are remembered.
     pub fn len(&self) -> usize {
-        self.queues.len()
+        self.by_number.len()
     }
 
     /// Is no queue remembered?
     pub fn is_empty(&self) -> bool {
-        self.queues.is_empty()
+        self.by_number.is_empty()
     }
 
     /// What people see of a queue. One that nobody has used looks like an empty one.
     pub fn describe(&self, name: &Name, now: Time) -> Description {
-        let queue = (self.numbers.get(name)).and_then(|number| self.queues.get(number));
+        let queue = (self.numbers.get(name)).and_then(|number| self.by_number.get(number));
         match queue {
             Some(queue) => queue.describe(now),
             None => Queue::new(0, name.work, name.sticky, now).describe(now),
@@ -255,7 +259,7 @@ impl Queues {
 
     /// Every change of a queue goes through here, so that sums and wake-ups follow it.
     fn step<T>(&mut self, number: u64, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
-        let queue = self.queues.get_mut(&number)?;
+        let queue = self.by_number.get_mut(&number)?;
         let before = queue.backlog();
         let answer = change(queue);
         self.backlog = self.backlog + queue.backlog() - before;
@@ -278,7 +282,7 @@ impl Queues {
         }
         self.count += 1;
         let queue = Queue::new(self.count, name.work, name.sticky, now);
-        self.queues.insert(self.count, queue);
+        self.by_number.insert(self.count, queue);
         self.numbers.insert(name, self.count);
         self.count
     }
@@ -291,7 +295,7 @@ impl Queues {
         if !name.sticky {
             return false;
         }
-        let queue = (self.numbers.get(name)).and_then(|number| self.queues.get(number));
+        let queue = (self.numbers.get(name)).and_then(|number| self.by_number.get(number));
         queue.is_none_or(|queue| queue.is_unavailable(now))
     }
 
@@ -309,7 +313,7 @@ impl Queues {
         self.gone.retain(|_, since| now.since(*since) <= REMEMBERED);
         let Self {
             numbers,
-            queues,
+            by_number: queues,
             wakes,
             wake_of,
             ..

@@ -133,6 +133,10 @@ impl Offers {
     }
 
     /// The poll that the first in line wants, if it wants one; `None`: the line is empty.
+    #[expect(
+        clippy::option_option,
+        reason = "no line, or a line whose first wants anybody: said where it is used"
+    )]
     pub(super) fn first(&self) -> Option<Option<u64>> {
         let (_, id) = self.line.first_key_value()?;
         Some(self.held.get(id).and_then(|held| held.tried_by))

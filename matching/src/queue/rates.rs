@@ -3,12 +3,12 @@
 //! Both are driven by the time in the question. The limit is a token bucket kept as one number, the time at which it would
 //! be full again, so that nothing has to be refilled.
 
-use std::time::Duration;
-
 use super::Time;
 
 const SLOTS: usize = 6;
-const SLOT: Duration = Duration::from_secs(5);
+const SLOTS_SIGNED: i64 = 6;
+/// Nanoseconds of one slot: five seconds.
+const SLOT: i64 = 5_000_000_000;
 
 /// How many of something happened in the last 30 seconds.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl Window {
         let mut seen = self.clone();
         seen.turn(now);
         // The oldest slots are whole; a window younger than its length is divided by its age, but never by next to nothing.
-        let begun = SLOT.as_nanos() as i64 * (seen.slot - SLOTS as i64 + 1);
+        let begun = SLOT * (seen.slot - SLOTS_SIGNED + 1);
         let since = Time(begun.max(self.since.0));
         let seconds = now.since(since).as_secs_f32().max(1.0);
         seen.counts.iter().sum::<u64>() as f32 / seconds
@@ -51,20 +51,19 @@ impl Window {
     /// Forgets the slots between the newest and now.
     fn turn(&mut self, now: Time) {
         let target = slot(now);
-        let stale = usize::try_from(target - self.slot).unwrap_or(0).min(SLOTS);
-        for back in 0..stale {
-            self.counts[index(target - back as i64)] = 0;
+        for back in 0..(target - self.slot).clamp(0, SLOTS_SIGNED) {
+            self.counts[index(target - back)] = 0;
         }
         self.slot = self.slot.max(target);
     }
 }
 
 fn slot(now: Time) -> i64 {
-    now.0.div_euclid(SLOT.as_nanos() as i64)
+    now.0.div_euclid(SLOT)
 }
 
 fn index(slot: i64) -> usize {
-    usize::try_from(slot.rem_euclid(SLOTS as i64)).expect("a remainder is not negative")
+    usize::try_from(slot.rem_euclid(SLOTS_SIGNED)).expect("a remainder is not negative")
 }
 
 /// At most so many per second, with a burst of one second's worth.
@@ -92,9 +91,7 @@ impl Limit {
 
     /// When the next one may pass; `None`: never at this rate.
     pub(super) fn ready_at(&self) -> Option<Time> {
-        let burst = i64::try_from(1_000_000_000 / self.interval?)
-            .unwrap_or(i64::MAX)
-            .max(1);
+        let burst = (1_000_000_000 / self.interval?).max(1);
         let slack = self.interval?.saturating_mul(burst - 1);
         Some(Time(self.full_at.0.saturating_sub(slack)))
     }

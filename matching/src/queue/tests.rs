@@ -177,7 +177,7 @@ impl Script {
             let name = polls
                 .filter(|(_, id)| **id == pairing.poll)
                 .map(|(name, _)| name);
-            let name = name.last().unwrap();
+            let name = { name }.next_back().unwrap();
             said.push(match pairing.given {
                 Given::Task(task) => format!("{name} gets {}", task.workflow_id),
                 Given::Query(query) => format!("{name} gets {}", self.queries[&query.id()]),

@@ -75,6 +75,10 @@ fn work(kind: TaskQueueType) -> Option<Work> {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the wire shows rates as f32"
+)]
 fn plain(
     asked: &public::DescribeTaskQueueRequest,
     seen: Description,
@@ -90,9 +94,10 @@ fn plain(
         task_id_block: Some(TASK_ID_BLOCK),
         ..taskqueue::TaskQueueStatus::default()
     };
-    let by_priority = match asked.report_stats {
-        true => seen.by_priority,
-        false => BTreeMap::new(),
+    let by_priority = if asked.report_stats {
+        seen.by_priority
+    } else {
+        BTreeMap::new()
     };
     public::DescribeTaskQueueResponse {
         pollers: pollers(seen.pollers),

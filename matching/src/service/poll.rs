@@ -43,7 +43,7 @@ pub(super) async fn workflow(
     let (mut poll, mut given) = Poll::begin(inner, name, poller, deadline);
     loop {
         match poll.next(given).await {
-            None => return Ok(public::PollWorkflowTaskQueueResponse::default()),
+            None | Some(Given::End) => return Ok(public::PollWorkflowTaskQueueResponse::default()),
             Some(Given::Query(query)) => match poll.query(query) {
                 Ok((mut response, extras)) => {
                     response.backlog_count_hint = wire::count(extras.backlog_count);
@@ -61,7 +61,6 @@ pub(super) async fn workflow(
                 }
                 Err(status) => given = poll.not_started(&task, &status),
             },
-            Some(Given::End) => return Ok(public::PollWorkflowTaskQueueResponse::default()),
         }
     }
 }
@@ -269,12 +268,11 @@ impl<'a> Poll<'a> {
     ) -> Result<(Box<public::PollWorkflowTaskQueueResponse>, Extras), Next> {
         let taken = self.step(|state, id, now, out| {
             let asked = state.asked.get_mut(&query.id());
-            match asked.and_then(|asked| asked.task.take()) {
-                Some(task) => Ok((task, state.queues.query_taken(id, now))),
-                None => {
-                    state.queues.query_gone(id, now, out);
-                    Err(state.wait(id, out))
-                }
+            if let Some(task) = asked.and_then(|asked| asked.task.take()) {
+                Ok((task, state.queues.query_taken(id, now)))
+            } else {
+                state.queues.query_gone(id, now, out);
+                Err(state.wait(id, out))
             }
         })?;
         self.answered = true;

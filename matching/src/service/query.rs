@@ -48,7 +48,7 @@ pub(super) async fn ask(
     let deadline = wire::deadline(request.deadline, inner.now());
     let (sender, mut answer) = oneshot::channel();
     let stripe = inner.stripe(&namespace, &queue);
-    let taken = inner.step(stripe, |state, now, out| {
+    let placed = inner.step(stripe, |state, now, out| {
         let query = state.queues.query(name, id, now, out)?;
         let asked = Asked {
             namespace,
@@ -58,7 +58,7 @@ pub(super) async fn ask(
         state.asked.insert(id, asked);
         Ok(query)
     });
-    let query = match taken {
+    let query = match placed {
         Ok(query) => query,
         Err(Refusal::StickyWorkerUnavailable | Refusal::StaleEpoch) => {
             return Ok(outcome(Outcome::StickyWorkerUnavailable(true)));

@@ -1,5 +1,12 @@
 //! The shell against a history that keeps books of what it is asked, on a paused clock.
 
+#![expect(clippy::float_cmp, reason = "rates in these stories are exact")]
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "a deadline is given the way requests hold it"
+)]
+#![expect(deprecated, reason = "older clients still ask in the enhanced mode")]
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,7 +17,7 @@ pub(super) use internal::{Offered, Withdrawn};
 use crate::queue::{Extras, Name, Offer, Task, TaskId, Time, Work};
 
 /// How long a poll or query waits if nobody says.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 const PRIORITY_DEFAULT: u8 = 3;
 const PRIORITY_LAST: i32 = 5;
 

@@ -7,14 +7,14 @@ use std::process::{Child, Command, Stdio};
 use tonic::transport::{Channel, Endpoint};
 
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
     address: String,
 }
 
 impl Server {
     /// An in-memory development server, ready to answer.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .expect("a free port")
@@ -44,7 +44,7 @@ impl Server {
         }
     }
 
-    pub async fn channel(&self) -> Channel {
+    pub(crate) async fn channel(&self) -> Channel {
         let endpoint = Endpoint::from_shared(self.address.clone()).expect("an address");
         endpoint.connect().await.expect("the server listens")
     }

@@ -15,9 +15,8 @@ use crate::kind::{Context, Heartbeat};
 /// The last heartbeat of an activity.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Beat {
-    /// Within this attempt and since the run was loaded.
+    /// Since the run was loaded; of any attempt.
     pub(crate) time: Option<Time>,
-    /// Of any attempt.
     pub(crate) details: Option<Payloads>,
 }
 

@@ -45,7 +45,6 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     let Some(activity) = head.activities.get(question.scheduled_event_id) else {
         return refuse(over());
     };
-    run.volatile.forget_beat(question.scheduled_event_id);
     let answered = polled(run.id, head, activity, run.volatile);
     step(transition, context.ticket, answered)
 }

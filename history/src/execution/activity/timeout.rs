@@ -15,7 +15,7 @@ use crate::execution::retry::timeout_name;
 use crate::execution::transition::Draft;
 use crate::id::Time;
 
-/// The activity as a whole ran out of time, within an attempt or between two.
+/// The activity is out of time, with or without an attempt that is.
 const NO_TIME_LEFT: &str = "Not enough time to schedule next retry before activity ScheduleToClose \
                             timeout, giving up retrying";
 
@@ -107,21 +107,15 @@ fn time_out_one(
     activity: &Activity,
     kind: TimeoutType,
 ) {
-    let attempt_ended = matches!(kind, TimeoutType::StartToClose | TimeoutType::Heartbeat);
     let mut failure = timeout_failure(kind);
     let mut retry_state = RetryState::Timeout;
-    if attempt_ended {
+    if matches!(kind, TimeoutType::StartToClose | TimeoutType::Heartbeat) {
         match retry(draft, activity, Some(&failure)) {
-            Ok(()) => {
-                volatile.forget_beat(activity.scheduled_event_id);
-                return;
-            }
+            Ok(()) => return,
             Err(state) => retry_state = state,
         }
     }
-    let all_ended = kind == TimeoutType::ScheduleToClose
-        || (attempt_ended && retry_state == RetryState::Timeout);
-    if all_ended {
+    if retry_state == RetryState::Timeout && kind != TimeoutType::ScheduleToStart {
         failure = Failure {
             message: NO_TIME_LEFT.to_owned(),
             ..timeout_failure(TimeoutType::ScheduleToClose)

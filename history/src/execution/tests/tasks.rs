@@ -314,7 +314,7 @@ fn heartbeats_end_after_half_an_hour() {
             4 WorkflowTaskCompleted 2 3
               5 WorkflowTaskScheduled on q
               6 WorkflowTaskStarted 5
-            > task started 6 attempt 1 previous 3 reads 1..7
+            > task started 6 attempt 1 previous 3 reads 4..7
             7 WorkflowTaskCompleted 5 6
               8 WorkflowTaskScheduled on sticky-q
               9 WorkflowTaskStarted 8
@@ -466,11 +466,11 @@ fn too_many_buffered_events_fail_the_task() {
               5 WorkflowExecutionSignaled a
               6 WorkflowExecutionSignaled b
               7 WorkflowExecutionSignaled c
-              8 WorkflowTaskScheduled on q
-            owed: Workflow 8 attempt 1 on q
-            9 WorkflowTaskStarted 8
-            > task started 9 attempt 1 previous 0 reads 1..10
-            10 WorkflowTaskCompleted 8 9
+            owed: Workflow 8 attempt 2 on q
+            > task started 9 attempt 2 previous 0 reads 1..8 +8 +9
+            8 WorkflowTaskScheduled attempt 2 on q
+              9 WorkflowTaskStarted 8
+              10 WorkflowTaskCompleted 8 9
               11 WorkflowExecutionCompleted",
     );
 }

@@ -8,7 +8,7 @@ use cairn_proto::temporal::api::history::v1::WorkflowTaskFailedEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use super::complete::holds;
-use super::{schedule_now, schedule_written};
+use super::schedule_now;
 use crate::execution::transition::Draft;
 use crate::execution::{
     Answer, FailWorkflowTask, Outcome, Refusal, Run, answer_step, command, query, refuse, terminate,
@@ -100,7 +100,7 @@ pub(crate) fn force_fail(draft: &mut Draft<'_>, cause: Cause) {
 pub(crate) fn force_next_attempt(draft: &mut Draft<'_>, cause: Cause) {
     force_fail(draft, cause);
     if draft.state.is_open() && draft.state.task.current.is_none() {
-        schedule_written(draft);
+        schedule_now(draft, false);
     }
 }
 

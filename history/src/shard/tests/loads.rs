@@ -3,7 +3,7 @@
 use super::toy::{Answer, Question, Refusal};
 use super::world::{World, add, config, seconds};
 use crate::kind::Unavailable;
-use crate::log::ReadError;
+use crate::log::{Found, ReadError};
 use crate::shard::{Config, Load, Loaded};
 
 /// A world whose only run `a` has left memory.
@@ -38,6 +38,25 @@ fn questions_queue_up_behind_one_load() {
         ),
         "{values:?}"
     );
+}
+
+#[test]
+fn what_an_earlier_owner_asked_for_is_nobodys() {
+    let mut world = asleep();
+    world.ask("a", Question::Get);
+    let (stale, _) = world.table.answer(&world.loads[0]);
+    world.drop_shard();
+    let ticket = world.ask("a", Question::Get);
+    for number in stale.saturating_sub(8)..stale + 8 {
+        let found = Found::default();
+        let stored = None;
+        world.loaded(number, Loaded::Id { found, stored });
+    }
+    world.rest();
+    assert!(matches!(
+        world.result(ticket),
+        Some(Ok(Answer::Value(_, 0)))
+    ));
 }
 
 #[test]
