@@ -289,36 +289,6 @@ async fn a_poll_must_say_how_long_it_waits() {
 }
 
 #[tokio::test]
-async fn a_result_that_is_too_large_fails_the_activity() {
-    let world = world().await;
-    let task = poll(&world, "q").await;
-    let answer = pb::RespondActivityTaskCompletedRequest {
-        task_token: task.task_token,
-        result: Some(large()),
-        ..Default::default()
-    };
-    let response = world
-        .frontend
-        .respond_activity_task_completed(Request::new(answer))
-        .await;
-    assert!(response.is_ok());
-    assert!(world.runs.activity.lock().unwrap().is_none());
-    let failed = world
-        .runs
-        .failed
-        .lock()
-        .unwrap()
-        .take()
-        .unwrap()
-        .request
-        .unwrap();
-    assert_eq!(
-        failed.failure.unwrap().message,
-        "Complete result exceeds size limit."
-    );
-}
-
-#[tokio::test]
 async fn a_page_of_a_history_belongs_to_its_run() {
     let world = world().await;
     let ask = |namespace: &str, workflow_id: &str, run_id: &str, token: &[u8]| {

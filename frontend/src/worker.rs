@@ -46,8 +46,16 @@ impl Frontend {
         task.next_page_token = self.seal.seal::<HistoryPage>(page);
     }
 
-    /// Seals what an activity task carries.
-    pub(crate) fn seal_activity_task(&self, task: &mut pb::PollActivityTaskQueueResponse) {
+    /// Seals what an activity task carries, and names its namespace, which only we know by name.
+    pub(crate) fn seal_activity_task(
+        &self,
+        task: &mut pb::PollActivityTaskQueueResponse,
+        namespace: &Namespace,
+    ) {
+        if task.task_token.is_empty() {
+            return; // There was no task.
+        }
+        task.workflow_namespace.clone_from(&namespace.name);
         let token = std::mem::take(&mut task.task_token);
         task.task_token = self.seal.seal::<Task>(token);
     }

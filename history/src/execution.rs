@@ -35,6 +35,7 @@ use crate::log::{Record, Row};
 use crate::planted::{Fault, planted};
 
 mod activity;
+mod attach;
 mod buffer;
 mod cancel;
 mod close;
@@ -153,7 +154,7 @@ impl Kind for Workflow {
             }
             Question::ResetSticky => workflow_task::reset_sticky(run, context),
             Question::Describe => {
-                let described = describe::describe(&run);
+                let described = describe::describe(&run, context.now);
                 answer_now(context.ticket, Answer::Described(Box::new(described)))
             }
             Question::Position => answer_now(

@@ -1,8 +1,7 @@
-//! Answers to activity tasks, and heartbeats. What is too large to be recorded becomes a failure of the activity.
+//! Answers to activity tasks, and heartbeats. Deliberately absent: what is too large to be recorded, which history judges.
 
 use cairn_proto::cairn::history::v1 as history;
 use cairn_proto::cairn::token::v1::Task;
-use cairn_proto::temporal::api::failure::v1::Failure;
 use cairn_proto::temporal::api::workflowservice::v1 as pb;
 use tonic::Request;
 
@@ -50,11 +49,6 @@ pub(super) async fn complete(
     token: Task,
     request: pb::RespondActivityTaskCompletedRequest,
 ) -> Result<pb::RespondActivityTaskCompletedResponse, Error> {
-    if check::too_large(&frontend.config, request.result.as_ref()) {
-        let why = check::failure::of_server("Complete result exceeds size limit.");
-        fail_instead(frontend, token, why, request.identity).await?;
-        return Ok(pb::RespondActivityTaskCompletedResponse {});
-    }
     let message = history::RespondActivityTaskCompletedRequest {
         token: Some(token),
         request: Some(request),
@@ -70,22 +64,8 @@ pub(super) async fn complete(
 pub(super) async fn fail(
     frontend: &Frontend,
     token: Task,
-    mut request: pb::RespondActivityTaskFailedRequest,
+    request: pb::RespondActivityTaskFailedRequest,
 ) -> Result<pb::RespondActivityTaskFailedResponse, Error> {
-    let mut failures = Vec::new();
-    if check::too_large(&frontend.config, request.last_heartbeat_details.as_ref()) {
-        request.last_heartbeat_details = None;
-        failures.push(check::failure::of_server(
-            "Heartbeat details exceed size limit.",
-        ));
-    }
-    if check::too_large(&frontend.config, request.failure.as_ref()) {
-        let cut = request
-            .failure
-            .map(|failure| check::failure::cut(&frontend.config, failure));
-        failures.extend(cut.clone());
-        request.failure = cut;
-    }
     let message = history::RespondActivityTaskFailedRequest {
         token: Some(token),
         request: Some(request),
@@ -95,8 +75,7 @@ pub(super) async fn fail(
             .history
             .respond_activity_task_failed(Request::new(message))
             .await,
-    )?;
-    Ok(pb::RespondActivityTaskFailedResponse { failures })
+    )
 }
 
 pub(super) async fn cancel(
@@ -104,11 +83,6 @@ pub(super) async fn cancel(
     token: Task,
     request: pb::RespondActivityTaskCanceledRequest,
 ) -> Result<pb::RespondActivityTaskCanceledResponse, Error> {
-    if check::too_large(&frontend.config, request.details.as_ref()) {
-        let why = check::failure::of_server("Cancel details exceed size limit.");
-        fail_instead(frontend, token, why, request.identity).await?;
-        return Ok(pb::RespondActivityTaskCanceledResponse {});
-    }
     let message = history::RespondActivityTaskCanceledRequest {
         token: Some(token),
         request: Some(request),
@@ -126,14 +100,6 @@ pub(super) async fn beat(
     token: Task,
     request: pb::RecordActivityTaskHeartbeatRequest,
 ) -> Result<pb::RecordActivityTaskHeartbeatResponse, Error> {
-    if check::too_large(&frontend.config, request.details.as_ref()) {
-        let why = check::failure::of_server("Heartbeat details exceed size limit.");
-        fail_instead(frontend, token, why, request.identity).await?;
-        return Ok(pb::RecordActivityTaskHeartbeatResponse {
-            cancel_requested: true,
-            ..Default::default()
-        });
-    }
     let message = history::RecordActivityTaskHeartbeatRequest {
         token: Some(token),
         request: Some(request),
@@ -144,25 +110,4 @@ pub(super) async fn beat(
             .record_activity_task_heartbeat(Request::new(message))
             .await,
     )
-}
-
-async fn fail_instead(
-    frontend: &Frontend,
-    token: Task,
-    failure: Failure,
-    identity: String,
-) -> Result<(), Error> {
-    let request = pb::RespondActivityTaskFailedRequest {
-        failure: Some(failure),
-        identity,
-        ..Default::default()
-    };
-    let message = history::RespondActivityTaskFailedRequest {
-        token: Some(token),
-        request: Some(request),
-    };
-    let asked = frontend
-        .history
-        .respond_activity_task_failed(Request::new(message));
-    answer(asked.await).map(drop)
 }

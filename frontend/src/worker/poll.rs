@@ -70,7 +70,7 @@ pub(crate) async fn activity_task(
         .matching
         .poll_activity_task_queue(Request::new(message));
     let mut task = answer(asked.await)?;
-    frontend.seal_activity_task(&mut task);
+    frontend.seal_activity_task(&mut task, &namespace);
     Ok(task)
 }
 

@@ -19,7 +19,7 @@ pub(crate) async fn completed(
     frontend: &Frontend,
     mut request: pb::RespondWorkflowTaskCompletedRequest,
 ) -> Result<pb::RespondWorkflowTaskCompletedResponse, Error> {
-    let (_, token) = frontend.task::<Task>(&request.namespace, &request.task_token)?;
+    let (namespace, token) = frontend.task::<Task>(&request.namespace, &request.task_token)?;
     check::identity(&frontend.config, &request.identity)?;
     let sticky = request.sticky_attributes.as_ref();
     Version::answering(
@@ -45,7 +45,7 @@ pub(crate) async fn completed(
         frontend.seal_workflow_task(task);
     }
     for task in &mut response.activity_tasks {
-        frontend.seal_activity_task(task);
+        frontend.seal_activity_task(task, &namespace);
     }
     Ok(response)
 }

@@ -12,7 +12,7 @@ use crate::{Frontend, answer, check};
 
 pub(crate) async fn signal(
     frontend: &Frontend,
-    mut request: pb::SignalWorkflowExecutionRequest,
+    request: pb::SignalWorkflowExecutionRequest,
 ) -> Result<pb::SignalWorkflowExecutionResponse, Error> {
     let namespace = frontend.namespace(&request.namespace)?;
     let config = &frontend.config;
@@ -24,7 +24,6 @@ pub(crate) async fn signal(
     check::within_limit("RequestId", &request.request_id, config)?;
     frontend.check_links(&request.links)?;
     check::payloads(config, request.input.as_ref())?;
-    frontend.fill_in_request_id(&mut request.request_id);
     let message = history::SignalWorkflowExecutionRequest {
         namespace_id: namespace.id_bytes(),
         request: Some(request),

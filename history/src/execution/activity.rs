@@ -39,7 +39,7 @@ mod timeout;
 pub(crate) use cancel::request_cancel;
 pub(crate) use heartbeat::{Beat, heartbeat};
 pub(crate) use respond::{cancel, complete, fail};
-pub(crate) use schedule::schedule;
+pub(crate) use schedule::{check_queue, schedule};
 pub(crate) use start::{start, start_eager};
 pub(crate) use timeout::{next_deadline, time_out};
 

@@ -1,5 +1,7 @@
 //! The close of a run by its own command or by the clock, and the run that follows a failed one.
 
+use std::time::Duration;
+
 use cairn_proto::cairn::record::v1::Opened;
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::Payloads;
@@ -154,7 +156,7 @@ fn retry(
     );
     let delay = match next {
         Next::Never(state) => return Ok(Retried::No(state)),
-        Next::After(delay) => delay,
+        Next::After(delay) => delay.max(not_too_soon(draft)),
     };
     let start = events
         .iter()
@@ -171,7 +173,7 @@ fn retry(
         attempt: origin.attempt.saturating_add(1),
         first_workflow_task_backoff: Some(wire::duration(delay)),
         eager_execution_accepted: false,
-        prev_auto_reset_points: draft.state.properties.points_for(draft),
+        prev_auto_reset_points: Some(draft.state.properties.points_for(draft)),
         ..start.0.clone()
     };
     let extra = Extra {
@@ -181,6 +183,27 @@ fn retry(
     };
     let successor = follow(&draft.state, run, attributes, extra, context)?;
     Ok(Retried::Yes(Box::new(successor)))
+}
+
+/// How long the next run of the id must wait, so that they do not follow each other too fast.
+pub(crate) fn not_too_soon(draft: &Draft<'_>) -> Duration {
+    let lifetime = draft.now.since(draft.state.origin.start_time);
+    draft
+        .limits
+        .continue_as_new_interval_min
+        .saturating_sub(lifetime)
+}
+
+/// The run that comes behind this one, if the event names one.
+pub(crate) fn has_successor(closing: &Attributes) -> bool {
+    let next = match closing {
+        Attributes::WorkflowExecutionCompletedEventAttributes(it) => &it.new_execution_run_id,
+        Attributes::WorkflowExecutionFailedEventAttributes(it) => &it.new_execution_run_id,
+        Attributes::WorkflowExecutionTimedOutEventAttributes(it) => &it.new_execution_run_id,
+        Attributes::WorkflowExecutionContinuedAsNewEventAttributes(it) => &it.new_execution_run_id,
+        _ => return false,
+    };
+    !next.is_empty()
 }
 
 fn started(event: &HistoryEvent) -> Option<&WorkflowExecutionStartedEventAttributes> {

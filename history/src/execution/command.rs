@@ -59,6 +59,10 @@ pub enum Attributes {
     ModifyProperties {
         upserted_memo: Option<HashMap<String, Payload>>,
     },
+    /// Points to a message that came along; none does, as updates are not built yet.
+    ProtocolMessage {
+        message_id: String,
+    },
     /// The command came without its attributes: fails the workflow task with the cause of its type.
     Missing {
         command_type: i32,
@@ -73,7 +77,8 @@ pub enum Attributes {
 pub struct ScheduleActivity {
     pub activity_id: String,
     pub activity_type: String,
-    pub task_queue: String,
+    /// Absent and empty are different mistakes.
+    pub task_queue: Option<String>,
     pub header: Option<Header>,
     pub input: Option<Payloads>,
     pub schedule_to_close: Option<Signed>,
@@ -170,6 +175,7 @@ impl Attributes {
             Self::RecordMarker { .. } => CommandType::RecordMarker,
             Self::UpsertSearchAttributes { .. } => CommandType::UpsertWorkflowSearchAttributes,
             Self::ModifyProperties { .. } => CommandType::ModifyWorkflowProperties,
+            Self::ProtocolMessage { .. } => CommandType::ProtocolMessage,
             Self::Missing { command_type } | Self::NotBuilt { command_type } => {
                 CommandType::try_from(*command_type).unwrap_or_default()
             }
@@ -193,6 +199,7 @@ impl Bad {
             CommandType::RecordMarker => Cause::BadRecordMarkerAttributes,
             CommandType::UpsertWorkflowSearchAttributes => Cause::BadSearchAttributes,
             CommandType::ModifyWorkflowProperties => Cause::BadModifyWorkflowPropertiesAttributes,
+            CommandType::ProtocolMessage => Cause::BadUpdateWorkflowExecutionMessage,
             _ => Cause::Unspecified,
         };
         Self::Task(
@@ -237,8 +244,12 @@ pub(crate) fn pascal(name: &str, prefix: &str) -> String {
 
 /// A command type that no version knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown command type: {0}")]
+#[error("unknown command type: {}", unknown(*.0))]
 pub struct Unknown(pub i32);
+
+fn unknown(command_type: i32) -> String {
+    CommandType::try_from(command_type).map_or_else(|_| command_type.to_string(), name)
+}
 
 impl TryFrom<wire::Command> for Command {
     type Error = Unknown;
@@ -326,12 +337,16 @@ fn destructure(kind: CommandType, attributes: Option<Wire>) -> Attributes {
         ) => Attributes::ModifyProperties {
             upserted_memo: it.upserted_memo.map(|memo| memo.fields),
         },
+        (CommandType::ProtocolMessage, Some(Wire::ProtocolMessageCommandAttributes(it))) => {
+            Attributes::ProtocolMessage {
+                message_id: it.message_id,
+            }
+        }
         (
             CommandType::Unspecified
             | CommandType::RequestCancelExternalWorkflowExecution
             | CommandType::StartChildWorkflowExecution
             | CommandType::SignalExternalWorkflowExecution
-            | CommandType::ProtocolMessage
             | CommandType::ScheduleNexusOperation
             | CommandType::RequestCancelNexusOperation,
             _,
@@ -345,7 +360,7 @@ impl From<wire::ScheduleActivityTaskCommandAttributes> for ScheduleActivity {
         Self {
             activity_id: it.activity_id,
             activity_type: it.activity_type.map(|it| it.name).unwrap_or_default(),
-            task_queue: it.task_queue.map(|it| it.name).unwrap_or_default(),
+            task_queue: it.task_queue.map(|it| it.name),
             header: it.header,
             input: it.input,
             schedule_to_close: it.schedule_to_close_timeout.map(Signed::from),

@@ -12,12 +12,12 @@ use cairn_proto::temporal::api::history::v1::{
     WorkflowExecutionContinuedAsNewEventAttributes, WorkflowExecutionStartedEventAttributes,
 };
 
-use super::command::{Bad, ContinueAsNew, Signed};
+use super::command::{Bad, ContinueAsNew, Signed, too_long};
 use super::retry::Policy;
 use super::start::{bounded, or_inherited, task_timeout};
 use super::transition::Extra;
 use super::workflow_task::{Completing, normal_queue};
-use super::{close, payload_size, properties, wire};
+use super::{activity, close, payload_size, properties, wire};
 use crate::id::RunId;
 
 /// What the next run is given.
@@ -99,9 +99,19 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
     };
     let workflow_type = or(&asked.workflow_type, &origin.workflow_type);
     let task_queue = or(&asked.task_queue, &origin.task_queue);
+    if workflow_type.len() > limits.id_bytes_max {
+        let what = "WorkflowType on ContinueAsNewWorkflowExecutionCommand";
+        return Err(bad(too_long(what, "WorkflowType", &workflow_type, limits)));
+    }
+    // What is wrong is said of this.
     let of = format!(
-        "WorkflowType={workflow_type} TaskQueue=name:\"{task_queue}\"  kind:TASK_QUEUE_KIND_NORMAL"
+        "WorkflowType={workflow_type} TaskQueue=name:{task_queue:?}  kind:TASK_QUEUE_KIND_NORMAL"
     );
+    activity::check_queue(Some(&task_queue), limits).map_err(|why| {
+        bad(format!(
+            "error validating ContinueAsNewWorkflowExecutionCommand TaskQueue: {why}. {of}"
+        ))
+    })?;
     let policy = asked
         .retry_policy
         .as_ref()
@@ -124,29 +134,26 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
     if asked.memo.as_ref().map_or(0, Message::encoded_len) > limits.memo_bytes_max {
         return Err(too_large("Memo"));
     }
-    let invalid = |name: &'static str| {
-        let of = &of;
-        move |why: &str| {
-            bad(format!(
-                "Invalid {name} on ContinueAsNewWorkflowExecutionCommand: {why}. {of}"
-            ))
-        }
+    let invalid = |name: &str, why: &str| {
+        bad(format!(
+            "Invalid {name} on ContinueAsNewWorkflowExecutionCommand: {why}. {of}"
+        ))
     };
-    let asked_run = Signed::checked(asked.run_timeout).map_err(invalid("WorkflowRunTimeout"))?;
+    let asked_run =
+        Signed::checked(asked.run_timeout).map_err(|why| invalid("WorkflowRunTimeout", why))?;
     let asked_run = (!asked_run.is_zero()).then_some(asked_run);
     let run_timeout = bounded(asked_run.or(origin.run_timeout), origin.execution_timeout);
     let asked_task = or_inherited(asked.task_timeout, origin.task_timeout)
-        .map_err(invalid("WorkflowTaskTimeout"))?;
-    let asked_backoff = Signed::checked(asked.backoff).map_err(invalid("BackoffStartInterval"))?;
-    let lifetime = it.draft.now.since(origin.start_time);
+        .map_err(|why| invalid("WorkflowTaskTimeout", why))?;
+    let asked_backoff =
+        Signed::checked(asked.backoff).map_err(|why| invalid("BackoffStartInterval", why))?;
     Ok(Next {
         workflow_type,
         task_queue,
         run_timeout,
         task_timeout: task_timeout(asked_task, run_timeout.unwrap_or_default(), limits),
         asked_backoff,
-        // Runs of an id do not follow each other too fast.
-        backoff: asked_backoff.max(limits.continue_as_new_interval_min.saturating_sub(lifetime)),
+        backoff: asked_backoff.max(close::not_too_soon(&it.draft)),
         policy,
         initiator: match asked.initiator {
             0 => Initiator::Workflow.into(),
@@ -185,7 +192,7 @@ fn started(
         memo: asked.memo.clone(),
         header: asked.header.clone(),
         workflow_id: origin.workflow_id.clone(),
-        prev_auto_reset_points: it.draft.state.properties.points_for(&it.draft),
+        prev_auto_reset_points: Some(it.draft.state.properties.points_for(&it.draft)),
         priority: origin.priority.clone(),
         ..Default::default()
     }

@@ -23,6 +23,7 @@ use super::retry::timeout_name;
 use super::state::State;
 use super::workflow_task::{PROBLEM_ATTEMPTS, Problem, cause_name, normal_queue};
 use super::{Run, Volatile, properties, wire};
+use crate::id::Time;
 use crate::log::Row;
 
 /// How the reference writes a time that is not set.
@@ -34,7 +35,7 @@ const NEVER: Timestamp = Timestamp {
 /// The kind of a workflow in a row.
 const KIND: u8 = 1;
 
-pub(crate) fn describe(run: &Run<'_>) -> DescribeWorkflowExecutionResponse {
+pub(crate) fn describe(run: &Run<'_>, now: Time) -> DescribeWorkflowExecutionResponse {
     let state = run.state;
     DescribeWorkflowExecutionResponse {
         execution_config: Some(config(state)),
@@ -43,7 +44,7 @@ pub(crate) fn describe(run: &Run<'_>) -> DescribeWorkflowExecutionResponse {
             .activities
             .pending
             .values()
-            .map(|activity| pending_activity(activity, run.volatile))
+            .map(|activity| pending_activity(activity, run.volatile, now))
             .collect(),
         pending_workflow_task: pending_workflow_task(state),
         workflow_extended_info: Some(extended(state)),
@@ -142,12 +143,23 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
         event_id: 1,
         buffered: false,
     };
+    let attached = state.attached.requests().map(|(request_id, event_id)| {
+        let attached = RequestIdInfo {
+            event_type: EventType::WorkflowExecutionOptionsUpdated.into(),
+            event_id,
+            buffered: event_id == 0,
+        };
+        (request_id.clone(), attached)
+    });
     WorkflowExecutionExtendedInfo {
         execution_expiration_time: origin.execution_expiration.map(wire::timestamp),
         run_expiration_time: Some(origin.run_expiration().map_or(NEVER, wire::timestamp)),
         cancel_requested: state.cancel_requested,
         original_start_time: Some(wire::timestamp(origin.start_time)),
-        request_id_infos: [(origin.request_id.clone(), started)].into(),
+        request_id_infos: [(origin.request_id.clone(), started)]
+            .into_iter()
+            .chain(attached)
+            .collect(),
         ..Default::default()
     }
 }
@@ -170,14 +182,14 @@ fn pending_workflow_task(state: &State) -> Option<PendingWorkflowTaskInfo> {
     })
 }
 
-fn pending_activity(activity: &Activity, volatile: &Volatile) -> PendingActivityInfo {
+fn pending_activity(activity: &Activity, volatile: &Volatile, now: Time) -> PendingActivityInfo {
     let beat = volatile.heartbeats.get(&activity.scheduled_event_id);
     let state = match (&activity.started, activity.cancel_requested_event_id) {
         (_, Some(_)) => PendingActivityState::CancelRequested,
         (Some(_), None) => PendingActivityState::Started,
         (None, None) => PendingActivityState::Scheduled,
     };
-    let waits = activity.started.is_none() && activity.attempt > 1;
+    let waits = activity.started.is_none() && activity.attempt > 1 && activity.scheduled_time > now;
     PendingActivityInfo {
         activity_id: activity.id.clone(),
         activity_type: Some(ActivityType {

@@ -40,12 +40,14 @@ pub(crate) struct Part {
 /// The most builds that are remembered.
 const POINTS_MAX: usize = 20;
 const BUILD_IDS: &str = "BuildIds";
+const BINARY_CHECKSUMS: &str = "BinaryChecksums";
+const UNVERSIONED: &str = "unversioned";
 
 /// Predefined search attributes that may be written from outside, with their types.
 const WRITABLE: [(&str, Kind); 11] = [
     ("BatcherNamespace", Kind::Keyword),
     ("BatcherUser", Kind::Keyword),
-    ("BinaryChecksums", Kind::KeywordList),
+    (BINARY_CHECKSUMS, Kind::KeywordList),
     (BUILD_IDS, Kind::KeywordList),
     ("TemporalChangeVersion", Kind::KeywordList),
     ("TemporalNamespaceDivision", Kind::Keyword),
@@ -147,11 +149,15 @@ impl Part {
             .points
             .iter()
             .any(|point| same_build(point, build_id, checksum));
-        if known && part.worker_version == *version {
+        let build_ids = part.build_ids(build_id);
+        if known && part.worker_version == *version && build_ids.is_none() {
             return;
         }
         let part = Arc::make_mut(part);
         part.worker_version.clone_from(version);
+        if let Some(ids) = build_ids {
+            part.set(BUILD_IDS, &ids);
+        }
         if known {
             return;
         }
@@ -167,38 +173,50 @@ impl Part {
             expire_time: None,
             resettable: true,
         });
-        part.add_build_id(build_id);
+        if !checksum.is_empty() {
+            let points = part.points.points.iter();
+            let checksums: Vec<_> = points
+                .map(|point| point.binary_checksum.clone())
+                .filter(|checksum| !checksum.is_empty())
+                .collect();
+            part.set(BINARY_CHECKSUMS, &checksums);
+        }
     }
 
-    fn add_build_id(&mut self, build_id: &str) {
+    fn set(&mut self, name: &str, words: &[String]) {
         let fields = &mut self.search_attributes.indexed_fields;
-        let mut ids: Vec<String> = fields
-            .get(BUILD_IDS)
+        fields.insert(name.to_owned(), keyword_list(words));
+    }
+
+    /// The search attribute with this build, if it is not there yet.
+    fn build_ids(&self, build_id: &str) -> Option<Vec<String>> {
+        let payload = self.search_attributes.indexed_fields.get(BUILD_IDS);
+        let mut ids: Vec<String> = payload
             .and_then(|payload| serde_json::from_slice(&payload.data).ok())
             .unwrap_or_default();
-        let mut add = |id: String| {
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        };
-        add("unversioned".to_owned());
-        if !build_id.is_empty() {
-            add(format!("unversioned:{build_id}"));
+        let before = ids.len();
+        if !ids.iter().any(|id| id == UNVERSIONED) {
+            ids.insert(0, UNVERSIONED.to_owned());
         }
-        fields.insert(BUILD_IDS.to_owned(), keyword_list(&ids));
+        let id = format!("{UNVERSIONED}:{build_id}");
+        if !build_id.is_empty() && !ids.contains(&id) {
+            ids.push(id);
+        }
+        (ids.len() > before).then_some(ids)
     }
 
     /// The builds that the next run of the chain hears of; what is older than a run's retention is gone by then.
-    pub(crate) fn points_for(&self, draft: &Draft<'_>) -> Option<ResetPoints> {
-        if self.points.points.is_empty() {
-            return None;
+    pub(crate) fn points_for(&self, draft: &Draft<'_>) -> ResetPoints {
+        let mut part = self.clone();
+        part.expire_points(draft.now.after(draft.state.origin.retention));
+        part.points
+    }
+
+    /// The run gives over to another one: nobody resets to its points once it is deleted.
+    pub(crate) fn expire_points(&mut self, time: Time) {
+        for point in &mut self.points.points {
+            point.expire_time.get_or_insert(wire::timestamp(time));
         }
-        let expire_time = wire::timestamp(draft.now.after(draft.state.origin.retention));
-        let mut points = self.points.clone();
-        for point in &mut points.points {
-            point.expire_time.get_or_insert(expire_time);
-        }
-        Some(points)
     }
 
     pub(crate) fn search_attributes_upserted(

@@ -53,6 +53,11 @@ pub(crate) fn query(run: Run<'_>, question: &Query, context: &mut Context<'_>) -
             "Unable to query workflow due to Workflow Task in failed state.".to_owned(),
         ));
     }
+    if state.is_open() && state.task.backoff_until.is_some() {
+        return refuse(Refusal::NotReady(
+            "Workflow task is not scheduled yet.".to_owned(),
+        ));
+    }
     if is_direct(state) {
         let answer = direct(state, run.id, question.query.clone());
         return answer_now(context.ticket, answer);

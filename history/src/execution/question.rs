@@ -71,6 +71,9 @@ pub struct Start {
     pub search_attributes: Option<SearchAttributes>,
     pub user_metadata: Option<UserMetadata>,
     pub links: Vec<Link>,
+    /// A run that is used and was begun by another request shall know this one, and its links.
+    pub attach_request_id: bool,
+    pub attach_links: bool,
     pub priority: Option<Priority>,
     /// How long the run is kept after its close (the namespace's retention).
     pub retention: Duration,
@@ -120,6 +123,8 @@ pub struct StartTask {
     /// The queue polled, and whether it is a sticky one.
     pub queue: String,
     pub sticky: bool,
+    /// The build of the worker.
+    pub worker_version: Option<WorkerVersionStamp>,
 }
 
 /// Which workflow task a worker has in hand.
@@ -175,13 +180,15 @@ pub enum ActivityToken {
 pub struct CompleteActivity {
     pub result: Option<Payloads>,
     pub identity: String,
+    pub worker_version: Option<WorkerVersionStamp>,
 }
 
 #[derive(Clone, Debug)]
 pub struct FailActivity {
-    pub failure: Failure,
+    pub failure: Option<Failure>,
     pub last_heartbeat_details: Option<Payloads>,
     pub identity: String,
+    pub worker_version: Option<WorkerVersionStamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -207,10 +214,14 @@ pub struct Query {
 #[derive(Clone, Debug)]
 pub enum Answer {
     Done,
-    /// A cancel of a run that has closed, a repeated signal: nothing happened, and that is right.
+    /// A cancel of a run that has closed: nothing happened, and that is right.
     AlreadyDone,
     Started(Started),
-    Signaled,
+    /// `again`: the same request has signaled this run before, and nothing happened.
+    Signaled {
+        run: RunId,
+        again: bool,
+    },
     /// A workflow task was started for a poll. Everything but `task_token`, `history` and `next_page_token` is filled in.
     WorkflowTaskStarted(Box<TaskStarted>),
     /// An activity was started for a poll. `reads` names its scheduled event, which holds input and header.
@@ -237,6 +248,8 @@ pub struct Started {
     /// False: an existing run was used.
     pub started: bool,
     pub status: i32,
+    /// The request was attached to an existing run.
+    pub attached: bool,
     pub eager_task: Option<Box<TaskStarted>>,
 }
 

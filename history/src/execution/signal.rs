@@ -54,7 +54,11 @@ pub(crate) fn signal(run: Run<'_>, question: &Signal, context: &mut Context<'_>)
         return refuse(Refusal::Completed);
     }
     if run.state.signals.has_seen(&question.request_id) {
-        return answer_now(context.ticket, Answer::AlreadyDone);
+        let again = Answer::Signaled {
+            run: run.id,
+            again: true,
+        };
+        return answer_now(context.ticket, again);
     }
     if !run.state.is_open() {
         return refuse(Refusal::Completed);
@@ -65,7 +69,11 @@ pub(crate) fn signal(run: Run<'_>, question: &Signal, context: &mut Context<'_>)
     let mut draft = Draft::new(run.state, context.now, context.limits);
     add(&mut draft, question);
     let transition = draft.finish().map_err(Stop::Refused)?;
-    Ok(answer_step(transition, context.ticket, Answer::Signaled))
+    let signaled = Answer::Signaled {
+        run: run.id,
+        again: false,
+    };
+    Ok(answer_step(transition, context.ticket, signaled))
 }
 
 /// May this signal come in?

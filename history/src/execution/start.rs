@@ -32,7 +32,7 @@ use super::transition::{Draft, Extra};
 use super::workflow_task::{normal_queue, schedule_despite_backoff, start_now, started_answer};
 use super::{
     Answer, Asked, Limits, Outcome, Refusal, Run, Start, Started, Step, Successor, TaskStarted,
-    Volatile, answer_step, check_priority, payload_size, properties, query, refuse, signal,
+    Volatile, answer_step, attach, check_priority, payload_size, properties, query, refuse, signal,
     terminate, wire,
 };
 use crate::id::{NamespaceId, RunId, Time};
@@ -148,6 +148,7 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
                 first_run: row.first_run,
                 started: question.signal.is_none(),
                 status: row.status,
+                attached: false,
                 eager_task: None,
             }),
         ));
@@ -159,6 +160,9 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
     let is_repeated = run.state.origin.request_id == question.request_id && !is_too_late;
     if !question.request_id.is_empty() && is_repeated {
         return again(run, question, context);
+    }
+    if run.state.attached.knows(&question.request_id) {
+        return attach::attach(&run, question, existing(&run, false), context);
     }
     if run.state.is_open() {
         on_open(run, question, policies, context)
@@ -284,6 +288,7 @@ fn existing(run: &Run<'_>, started: bool) -> Started {
             .closed
             .as_ref()
             .map_or(Status::Running.into(), |closed| closed.status),
+        attached: false,
         eager_task: None,
     }
 }
@@ -299,6 +304,9 @@ fn on_open(
         Conflict::UseExisting => {
             if let Some(signal) = &question.signal {
                 return signal_existing(run, signal, context);
+            }
+            if question.attach_request_id {
+                return attach::attach(&run, question, existing(&run, false), context);
             }
             let answer = Answer::Started(existing(&run, false));
             Ok(answer_step(None, context.ticket, answer))
@@ -428,7 +436,7 @@ fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
     }
     draft.want_task();
     if eager {
-        start_now(&mut draft, &question.request_id, &question.identity);
+        start_now(&mut draft, &question.request_id, &question.identity, None);
     }
     let Some(transition) = draft.finish().map_err(Stop::Refused)? else {
         return refuse(Refusal::Invalid("nothing to start".to_owned()));
@@ -448,6 +456,7 @@ fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
                     first_run: run,
                     started: true,
                     status: Status::Running.into(),
+                    attached: false,
                     eager_task,
                 })),
                 reads,
@@ -465,7 +474,7 @@ fn eager_task(
     state: &State,
     volatile: &mut Volatile,
 ) -> (Option<Box<TaskStarted>>, Reads) {
-    match started_answer(run, state, volatile) {
+    match started_answer(run, state, volatile, false) {
         Some((task, from, to)) => (Some(Box::new(task)), Some((run, from..to))),
         None => (None, None),
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::buffer::Buffer;
 use super::properties::Part as Properties;
 use super::start::Origin;
-use super::{activity, close, properties, signal, timer, wire, workflow_task};
+use super::{activity, attach, close, properties, signal, timer, wire, workflow_task};
 use crate::id::{RunId, Time};
 use crate::kind::Illegal;
 
@@ -37,6 +37,8 @@ pub struct State {
     pub(crate) timers: Arc<timer::Part>,
     #[serde(with = "wire::shared")]
     pub(crate) signals: Arc<signal::Part>,
+    #[serde(with = "wire::shared")]
+    pub(crate) attached: Arc<attach::Part>,
     #[serde(with = "wire::shared")]
     pub(crate) properties: Arc<properties::Part>,
     #[serde(with = "wire::shared")]
@@ -64,6 +66,7 @@ impl State {
             activities: Arc::default(),
             timers: Arc::default(),
             signals: Arc::default(),
+            attached: Arc::default(),
             properties: Arc::new(properties::Part::new(started)),
             buffer: Arc::default(),
             cancel_requested: false,
@@ -86,6 +89,11 @@ impl State {
         self.count(event)?;
         if self.buffer.writes_one() {
             Arc::make_mut(&mut self.buffer).wrote_one();
+            if let Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it)) =
+                &event.attributes
+            {
+                Arc::make_mut(&mut self.attached).attached(event.event_id, it);
+            }
             return Ok(());
         }
         self.effect(event)
@@ -159,6 +167,10 @@ impl State {
                 self.cancel_requested = true;
                 true
             }
+            Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it) => {
+                Arc::make_mut(&mut self.attached).attached(id, it);
+                true
+            }
             Attributes::MarkerRecordedEventAttributes(_) => true,
             Attributes::UpsertWorkflowSearchAttributesEventAttributes(it) => {
                 Arc::make_mut(&mut self.properties).search_attributes_upserted(it);
@@ -170,6 +182,10 @@ impl State {
             }
             closing => match close::Closed::by(closing, time) {
                 Some(closed) => {
+                    if close::has_successor(closing) {
+                        let expire_time = time.after(self.origin.retention);
+                        Arc::make_mut(&mut self.properties).expire_points(expire_time);
+                    }
                     self.close(closed);
                     true
                 }

@@ -93,7 +93,7 @@ pub(crate) fn fire(draft: &mut Draft<'_>) {
 pub(crate) fn start(
     it: &mut Completing<'_, '_>,
     timer_id: &str,
-    delay: Option<Signed>,
+    asked: Option<Signed>,
 ) -> Result<(), Bad> {
     let bad = |text: String| Bad::Task(Cause::BadStartTimerAttributes, text);
     if timer_id.is_empty() {
@@ -107,7 +107,7 @@ pub(crate) fn start(
             it.draft.limits,
         )));
     }
-    let delay = Signed::checked(delay).map_err(|why| {
+    let delay = Signed::checked(asked).map_err(|why| {
         bad(format!(
             "An invalid StartToFireTimeout is set on StartTimerCommand: {why}. TimerId={timer_id}"
         ))
@@ -124,7 +124,7 @@ pub(crate) fn start(
     it.write(Attributes::TimerStartedEventAttributes(
         TimerStartedEventAttributes {
             timer_id: timer_id.to_owned(),
-            start_to_fire_timeout: Some(wire::duration(delay)),
+            start_to_fire_timeout: asked.is_some().then(|| wire::duration(delay)),
             workflow_task_completed_event_id: it.completed_event_id,
         },
     ));

@@ -247,6 +247,10 @@ fn build(attributes: Attributes, time: Time, extra: Extra) -> HistoryEvent {
     HistoryEvent {
         event_time: Some(wire::timestamp(time)),
         event_type: attributes.event_type().into(),
+        worker_may_ignore: matches!(
+            attributes,
+            Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(_)
+        ),
         attributes: Some(attributes),
         user_metadata: extra.user_metadata,
         links: extra.links,

@@ -338,6 +338,13 @@ pub(crate) fn schedule_now(draft: &mut Draft<'_>, fresh: bool) {
     write_scheduled(draft, attempt, timeout, draft.now);
 }
 
+/// The next attempt, which is no transient one.
+pub(crate) fn schedule_written(draft: &mut Draft<'_>) {
+    let attempt = draft.state.task.attempt;
+    let timeout = start_to_close(draft, attempt);
+    write_scheduled(draft, attempt, timeout, draft.now);
+}
+
 fn write_scheduled(draft: &mut Draft<'_>, attempt: i32, timeout: Duration, time: Time) {
     let state = &draft.state;
     let task_queue = match &state.task.sticky {

@@ -56,7 +56,7 @@ async fn read(store: &dyn Store, shard: ShardId, load: Load) -> Result<Loaded, R
         Load::Events { run, ids, .. } => {
             let mut events = Vec::with_capacity(ids.len());
             for id in ids {
-                events.extend(stored(store, run, id..id + 1).await?.0);
+                events.extend(stored(store, run, id..id + 1, 1).await?.0);
             }
             Loaded::Events(events)
         }
@@ -81,13 +81,14 @@ pub(super) async fn stored(
     store: &dyn Store,
     run: RunId,
     range: Range<i64>,
+    fragments_max: usize,
 ) -> Result<(Vec<HistoryEvent>, Option<i64>), ReadError> {
     let mut events: Vec<HistoryEvent> = Vec::new();
     let mut next = range.start;
     let (mut fragments, mut bytes) = (0, 0);
-    while next < range.end && fragments < PAGE_FRAGMENTS_MAX && bytes < PAGE_BYTES_MAX {
+    while next < range.end && fragments < fragments_max && bytes < PAGE_BYTES_MAX {
         let page = store
-            .page(run, next, range.end, PAGE_FRAGMENTS_MAX - fragments)
+            .page(run, next, range.end, fragments_max - fragments)
             .await?;
         if page.is_empty() {
             break;
@@ -134,7 +135,7 @@ pub(super) async fn assemble(
 ) -> Result<(Vec<HistoryEvent>, Option<i64>), Status> {
     let mut events = Vec::new();
     if let Some(missing) = slice.missing {
-        let (read, rest) = stored(store, slice.run, missing)
+        let (read, rest) = stored(store, slice.run, missing, PAGE_FRAGMENTS_MAX)
             .await
             .map_err(unreadable)?;
         if rest.is_some() {

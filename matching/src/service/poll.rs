@@ -10,6 +10,7 @@ use std::sync::Arc;
 use cairn_proto::cairn::history::v1::RecordTaskStartedRequest;
 use cairn_proto::cairn::history::v1::history_service_server::HistoryService;
 use cairn_proto::cairn::matching::v1 as internal;
+use cairn_proto::temporal::api::common::v1::{WorkerVersionCapabilities, WorkerVersionStamp};
 use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use cairn_proto::temporal::api::workflowservice::v1 as public;
 use tonic::{Code, Request, Status};
@@ -30,6 +31,7 @@ pub(super) async fn workflow(
     let asked = request.request.unwrap_or_default();
     let name = wire::polled(namespace, asked.task_queue.as_ref(), Work::Workflow)?;
     let mut start = Start::new(inner, namespace, &asked.identity, asked.task_queue);
+    start.built(asked.worker_version_capabilities.as_ref());
     let poller = Poller {
         identity: asked.identity,
         worker_instance_key: asked.worker_instance_key,
@@ -73,6 +75,7 @@ pub(super) async fn activity(
     let asked = request.request.unwrap_or_default();
     let name = wire::polled(namespace, asked.task_queue.as_ref(), Work::Activity)?;
     let mut start = Start::new(inner, namespace, &asked.identity, asked.task_queue);
+    start.built(asked.worker_version_capabilities.as_ref());
     let metadata = asked.task_queue_metadata;
     let poller = Poller {
         identity: asked.identity,
@@ -121,6 +124,14 @@ impl Start {
                 ..RecordTaskStartedRequest::default()
             },
         }
+    }
+
+    /// The build of the worker, which its events name.
+    fn built(&mut self, capabilities: Option<&WorkerVersionCapabilities>) {
+        self.request.worker_version = capabilities.map(|it| WorkerVersionStamp {
+            build_id: it.build_id.clone(),
+            use_versioning: it.use_versioning,
+        });
     }
 
     async fn workflow(

@@ -88,7 +88,7 @@ pub(super) fn answer(
     inner: &Inner,
     request: RespondQueryTaskCompletedRequest,
 ) -> Result<RespondQueryTaskCompletedResponse, Status> {
-    let expired = || Status::not_found("query task not found, or already expired");
+    let expired = || wire::not_found("query task not found, or already expired");
     let token = request.token.unwrap_or_default();
     let namespace = wire::namespace(&token.namespace_id)?;
     let id = uuid::Uuid::parse_str(&token.query_id).map_err(|_| expired())?;

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_proto::cairn::matching::v1 as internal;
-use cairn_proto::prost_types::Timestamp;
+use cairn_proto::google::rpc;
+use cairn_proto::prost::{Message, Name as _};
+use cairn_proto::prost_types::{Any, Timestamp};
 use cairn_proto::temporal::api::enums::v1::TaskQueueKind;
+use cairn_proto::temporal::api::errordetails::v1::NotFoundFailure;
 use cairn_proto::temporal::api::taskqueue::v1::{PollerScalingDecision, TaskQueue};
-use tonic::Status;
+use tonic::{Code, Status};
 
 pub(super) use internal::{Offered, Withdrawn};
 
@@ -21,6 +24,20 @@ const PRIORITY_LAST: i32 = 5;
 pub(super) fn namespace(id: &[u8]) -> Result<[u8; 16], Status> {
     id.try_into()
         .map_err(|_| Status::invalid_argument("Invalid namespace id."))
+}
+
+/// NOT_FOUND with the detail by which clients tell it from a path that does not exist.
+pub(super) fn not_found(message: &str) -> Status {
+    let detail = Any {
+        type_url: format!("type.googleapis.com/{}", NotFoundFailure::full_name()),
+        value: NotFoundFailure::default().encode_to_vec(),
+    };
+    let status = rpc::Status {
+        code: Code::NotFound.into(),
+        message: message.to_owned(),
+        details: vec![detail],
+    };
+    Status::with_details(Code::NotFound, message, status.encode_to_vec().into())
 }
 
 /// The name of the queue that a public request speaks of.

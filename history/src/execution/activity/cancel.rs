@@ -48,7 +48,7 @@ pub(crate) fn request_cancel(
         return Ok(());
     };
     let identity = it.question.identity.clone();
-    close(&mut it.draft, &activity, |started_event_id| {
+    close(&mut it.draft, &activity, None, |started_event_id| {
         Attributes::ActivityTaskCanceledEventAttributes(ActivityTaskCanceledEventAttributes {
             details: Some(not_started()),
             latest_cancel_requested_event_id: cancel_requested_event_id,

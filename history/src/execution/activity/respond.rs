@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::common::v1::WorkerVersionStamp;
 use cairn_proto::temporal::api::enums::v1::RetryState;
 use cairn_proto::temporal::api::failure::v1::Failure;
-use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
     ActivityTaskCanceledEventAttributes, ActivityTaskCompletedEventAttributes,
@@ -73,20 +73,13 @@ pub(crate) fn complete(
         Err(refusal) => return refuse(refusal),
     };
     if payload_size(question.result.as_ref()) > context.limits.blob_bytes_max {
-        let failure = server_failure("Complete result exceeds size limit.");
-        return end_failed(
-            run,
-            &activity,
-            failure,
-            Vec::new(),
-            &question.identity,
-            None,
-            context,
-        );
+        let ended = Ended::by_server("Complete result exceeds size limit.", &question.identity);
+        return end_failed(run, &activity, ended, context);
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
     let activity = started_anyway(&mut draft, activity, &question.identity);
-    close(&mut draft, &activity, |started_event_id| {
+    let version = question.worker_version.as_ref();
+    close(&mut draft, &activity, version, |started_event_id| {
         Attributes::ActivityTaskCompletedEventAttributes(ActivityTaskCompletedEventAttributes {
             result: question.result.clone(),
             scheduled_event_id: activity.scheduled_event_id,
@@ -122,83 +115,96 @@ pub(crate) fn fail(
         Ok(activity) => activity,
         Err(refusal) => return refuse(refusal),
     };
-    if !matches!(
-        question.failure.failure_info,
-        // The edge puts a server failure in place of a result that is too large.
-        Some(FailureInfo::ApplicationFailureInfo(_) | FailureInfo::ServerFailureInfo(_))
-    ) {
-        return refuse(Refusal::Invalid(
-            "Failure must have ApplicationFailureInfo.".to_owned(),
-        ));
+    let bytes_max = context.limits.blob_bytes_max;
+    let mut ended = Ended {
+        failure: question.failure.clone(),
+        failures: Vec::new(),
+        identity: &question.identity,
+        worker_version: question.worker_version.as_ref(),
+        beat: None,
+    };
+    if let Some(details) = &question.last_heartbeat_details {
+        if details.encoded_len() > bytes_max {
+            let failure = server_failure("Heartbeat details exceed size limit.");
+            ended.failures.push(failure);
+        } else {
+            let beat = record(run.volatile, &activity, Some(details.clone()), context.now);
+            ended.beat = Some(beat);
+        }
     }
-    let mut failure = question.failure.clone();
-    let mut failures = Vec::new();
-    if failure.encoded_len() > context.limits.blob_bytes_max {
-        failure = oversize(
-            &question.failure,
-            "Failure exceeds size limit.",
-            context.limits.blob_bytes_max / 4,
-        );
-        failures.push(failure.clone());
+    if let Some(failure) = &question.failure
+        && failure.encoded_len() > bytes_max
+    {
+        let cut = oversize(failure, "Failure exceeds size limit.", bytes_max / 4);
+        ended.failures.push(cut.clone());
+        ended.failure = Some(cut);
     }
-    let beat = question
-        .last_heartbeat_details
-        .as_ref()
-        .map(|details| record(run.volatile, &activity, Some(details.clone()), context.now));
-    end_failed(
-        run,
-        &activity,
-        failure,
-        failures,
-        &question.identity,
-        beat,
-        context,
-    )
+    end_failed(run, &activity, ended, context)
+}
+
+/// An attempt that has failed.
+struct Ended<'a> {
+    failure: Option<Failure>,
+    /// What was put in place of what is too large.
+    failures: Vec<Failure>,
+    identity: &'a str,
+    worker_version: Option<&'a WorkerVersionStamp>,
+    beat: Option<Heartbeat>,
+}
+
+impl<'a> Ended<'a> {
+    /// What the worker said cannot be recorded.
+    fn by_server(message: &str, identity: &'a str) -> Self {
+        Self {
+            failure: Some(server_failure(message)),
+            failures: Vec::new(),
+            identity,
+            worker_version: None,
+            beat: None,
+        }
+    }
 }
 
 /// The attempt has failed: another one, or the activity has.
 fn end_failed(
     run: Run<'_>,
     activity: &Activity,
-    failure: Failure,
-    failures: Vec<Failure>,
-    identity: &str,
-    beat: Option<Heartbeat>,
+    mut ended: Ended<'_>,
     context: &mut Context<'_>,
 ) -> Outcome {
     let mut draft = Draft::new(run.state, context.now, context.limits);
+    let failures = std::mem::take(&mut ended.failures);
     let answer = if failures.is_empty() {
         Answer::Done
     } else {
         Answer::Failures(failures)
     };
-    match retry(&mut draft, activity, &failure) {
+    match retry(&mut draft, activity, ended.failure.as_ref()) {
         Ok(()) => {
             let transition = draft.finish().map_err(Stop::Refused)?;
             let mut step = answer_step(transition, context.ticket, answer);
-            step.heartbeat = beat;
+            step.heartbeat = ended.beat;
             Ok(step)
         }
         Err(retry_state) => {
-            close_failed(&mut draft, activity, failure, retry_state, identity);
+            close_failed(&mut draft, activity, ended, retry_state);
             finish(run, draft, activity, answer, context)
         }
     }
 }
 
-pub(super) fn close_failed(
+fn close_failed(
     draft: &mut Draft<'_>,
     activity: &Activity,
-    failure: Failure,
+    ended: Ended<'_>,
     retry_state: RetryState,
-    identity: &str,
 ) {
-    close(draft, activity, |started_event_id| {
+    close(draft, activity, ended.worker_version, |started_event_id| {
         Attributes::ActivityTaskFailedEventAttributes(ActivityTaskFailedEventAttributes {
-            failure: Some(failure),
+            failure: ended.failure,
             scheduled_event_id: activity.scheduled_event_id,
             started_event_id,
-            identity: identity.to_owned(),
+            identity: ended.identity.to_owned(),
             retry_state: retry_state.into(),
             ..Default::default()
         })
@@ -222,19 +228,11 @@ pub(crate) fn cancel(
         ));
     };
     if payload_size(question.details.as_ref()) > context.limits.blob_bytes_max {
-        let failure = server_failure("Cancel details exceed size limit.");
-        return end_failed(
-            run,
-            &activity,
-            failure,
-            Vec::new(),
-            &question.identity,
-            None,
-            context,
-        );
+        let ended = Ended::by_server("Cancel details exceed size limit.", &question.identity);
+        return end_failed(run, &activity, ended, context);
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
-    close(&mut draft, &activity, |started_event_id| {
+    close(&mut draft, &activity, None, |started_event_id| {
         Attributes::ActivityTaskCanceledEventAttributes(ActivityTaskCanceledEventAttributes {
             details: question.details.clone(),
             latest_cancel_requested_event_id: cancel_requested_event_id,
@@ -271,13 +269,7 @@ pub(super) fn fail_by_server(
     context: &mut Context<'_>,
 ) -> Outcome {
     let mut draft = Draft::new(run.state, context.now, context.limits);
-    let failure = server_failure(message);
-    close_failed(
-        &mut draft,
-        activity,
-        failure,
-        RetryState::NonRetryableFailure,
-        identity,
-    );
+    let ended = Ended::by_server(message, identity);
+    close_failed(&mut draft, activity, ended, RetryState::NonRetryableFailure);
     finish(run, draft, activity, answer, context)
 }

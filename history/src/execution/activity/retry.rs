@@ -2,6 +2,7 @@
 
 use cairn_proto::cairn::record::v1::{self as record, change::Change};
 use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::common::v1::WorkerVersionStamp;
 use cairn_proto::temporal::api::enums::v1::RetryState;
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure, ServerFailureInfo};
@@ -22,14 +23,14 @@ const TYPE_BYTES_MAX: usize = 1_000;
 pub(super) fn retry(
     draft: &mut Draft<'_>,
     activity: &Activity,
-    failure: &Failure,
+    failure: Option<&Failure>,
 ) -> Result<(), RetryState> {
     if activity.cancel_requested_event_id.is_some() {
         return Err(RetryState::CancelRequested);
     }
     let next = activity.policy.next(
         activity.attempt,
-        Some(failure),
+        failure,
         Wish::Free,
         draft.now,
         activity.expiration(),
@@ -41,7 +42,7 @@ pub(super) fn retry(
                 scheduled_event_id: activity.scheduled_event_id,
                 attempt: activity.attempt.saturating_add(1),
                 scheduled_time: draft.now.after(delay).0,
-                failure: Some(cut(failure)),
+                failure: failure.map(cut),
             }));
             Ok(())
         }
@@ -49,9 +50,11 @@ pub(super) fn retry(
 }
 
 /// The events of an activity's end: its Started, if it was started, and what closes it.
+/// Of the build of the worker we hear only from its answer.
 pub(super) fn close(
     draft: &mut Draft<'_>,
     activity: &Activity,
+    worker_version: Option<&WorkerVersionStamp>,
     closing: impl FnOnce(i64) -> Attributes,
 ) {
     let started_event_id = activity.started.as_ref().map_or(0, |started| {
@@ -62,6 +65,7 @@ pub(super) fn close(
                 request_id: started.request_id.clone(),
                 attempt: activity.attempt,
                 last_failure: activity.last_failure.clone(),
+                worker_version: worker_version.cloned(),
                 ..Default::default()
             }),
             started.time,

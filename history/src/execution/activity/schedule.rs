@@ -57,7 +57,9 @@ pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) ->
         activity_type: Some(ActivityType {
             name: asked.activity_type.clone(),
         }),
-        task_queue: Some(normal_queue(&asked.task_queue)),
+        task_queue: Some(normal_queue(
+            asked.task_queue.as_deref().unwrap_or_default(),
+        )),
         header: asked.header.clone(),
         input: asked.input.clone(),
         schedule_to_close_timeout: Some(wire::duration(timeouts.schedule_to_close)),
@@ -81,12 +83,7 @@ fn check(
     run_timeout: Duration,
     limits: &Limits,
 ) -> Result<(Timeouts, Policy), String> {
-    if asked.task_queue.is_empty() {
-        return Err("missing task queue name".to_owned());
-    }
-    if asked.task_queue.starts_with("/_sys/") {
-        return Err("task queue name cannot start with reserved prefix /_sys/".to_owned());
-    }
+    check_queue(asked.task_queue.as_deref(), limits)?;
     if asked.activity_id.is_empty() {
         return Err("activityId is not set".to_owned());
     }
@@ -97,7 +94,6 @@ fn check(
     for (name, value) in [
         ("activityId", &asked.activity_id),
         ("activityType", &asked.activity_type),
-        ("taskQueue", &asked.task_queue),
     ] {
         if value.len() > limits.id_bytes_max {
             return Err(format!(
@@ -111,6 +107,20 @@ fn check(
         check_priority(priority).map_err(|why| format!("invalid priorities: {why}"))?;
     }
     Ok((timeouts(asked, run_timeout)?, policy))
+}
+
+/// The queue that a command names; the text says what is wrong with it.
+pub(crate) fn check_queue(name: Option<&str>, limits: &Limits) -> Result<(), String> {
+    let wrong = match name {
+        None => "taskQueue is not set",
+        Some("") => "missing task queue name",
+        Some(name) if name.len() > limits.id_bytes_max => "taskQueue length exceeds limit",
+        Some(name) if name.starts_with("/_sys/") => {
+            "task queue name cannot start with reserved prefix /_sys/"
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(wrong.to_owned())
 }
 
 fn timeouts(asked: &ScheduleActivity, run: Duration) -> Result<Timeouts, String> {

@@ -110,7 +110,7 @@ fn time_out_one(
     let mut failure = timeout_failure(kind);
     let mut retry_state = RetryState::Timeout;
     if matches!(kind, TimeoutType::StartToClose | TimeoutType::Heartbeat) {
-        match retry(draft, activity, &failure) {
+        match retry(draft, activity, Some(&failure)) {
             Ok(()) => return,
             Err(state) => retry_state = state,
         }
@@ -129,7 +129,7 @@ fn time_out_one(
         info.last_heartbeat_details = details;
     }
     failure.cause = activity.last_failure.clone().map(Box::new);
-    close(draft, activity, |started_event_id| {
+    close(draft, activity, None, |started_event_id| {
         Attributes::ActivityTaskTimedOutEventAttributes(ActivityTaskTimedOutEventAttributes {
             failure: Some(failure),
             scheduled_event_id: activity.scheduled_event_id,

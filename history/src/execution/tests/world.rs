@@ -125,15 +125,17 @@ impl World {
                 let question = CompleteActivity {
                     result: Some(payloads("result")),
                     identity: "worker".to_owned(),
+                    worker_version: None,
                 };
                 self.ask(&Question::CompleteActivity(token, question));
             }
             "failed" => {
                 let token = self.activity(word);
                 let question = FailActivity {
-                    failure: failure(&words),
+                    failure: Some(failure(&words)),
                     last_heartbeat_details: None,
                     identity: "worker".to_owned(),
+                    worker_version: None,
                 };
                 self.ask(&Question::FailActivity(token, Box::new(question)));
             }
@@ -212,6 +214,8 @@ impl World {
             search_attributes: None,
             user_metadata: None,
             links: Vec::new(),
+            attach_request_id: false,
+            attach_links: false,
             priority: None,
             retention: Duration::from_hours(1),
             eager: words.contains(&"eager"),
@@ -241,6 +245,7 @@ impl World {
                 .unwrap_or(&offer.queue.name)
                 .to_owned(),
             sticky: offer.queue.sticky_of.is_some() && !words.contains(&"normal"),
+            worker_version: None,
         };
         self.ask_run(run, &Question::StartWorkflowTask(task));
     }
@@ -267,6 +272,7 @@ impl World {
             identity: "worker".to_owned(),
             queue: "q".to_owned(),
             sticky: false,
+            worker_version: None,
         };
         if owed || words.contains(&"again") {
             self.ask_run(run, &Question::StartActivity(task));
@@ -360,7 +366,7 @@ impl World {
             "activity" => Attributes::ScheduleActivity(Box::new(ScheduleActivity {
                 activity_id: word.to_owned(),
                 activity_type: "act".to_owned(),
-                task_queue: "q".to_owned(),
+                task_queue: Some("q".to_owned()),
                 header: None,
                 input: Some(payloads("in")),
                 schedule_to_close: time("s2c"),
@@ -717,7 +723,7 @@ impl World {
                 cancel_requested: true,
                 ..
             } => "cancel requested".to_owned(),
-            Answer::AlreadyDone => "already done".to_owned(),
+            Answer::AlreadyDone | Answer::Signaled { again: true, .. } => "already done".to_owned(),
             Answer::AskWorker(direct) => format!(
                 "query {} asks a worker{} up to {}",
                 ticket.0,
@@ -750,7 +756,7 @@ impl World {
                 text
             }
             Answer::Done
-            | Answer::Signaled
+            | Answer::Signaled { again: false, .. }
             | Answer::Heartbeat { .. }
             | Answer::Failures(_)
             | Answer::Position(_) => return,

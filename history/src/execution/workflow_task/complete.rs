@@ -146,7 +146,11 @@ fn begin<'q, 'c>(
         && !task.written
     {
         draft.write_at(transient_scheduled(run.state, task), task.scheduled_time);
-        draft.write_at(transient_started(task, started), started.time);
+        let version = question.worker_version.as_ref();
+        draft.write_at(
+            transient_started(task, started, &question.identity, version),
+            started.time,
+        );
     }
     let started_event_id = run
         .state
@@ -243,6 +247,10 @@ fn handle(it: &mut Completing<'_, '_>, attributes: &Attributes) -> Result<(), Ba
         Attributes::ModifyProperties { upserted_memo } => {
             properties::modify(it, upserted_memo.as_ref())
         }
+        Attributes::ProtocolMessage { message_id } => Err(Bad::Task(
+            Cause::BadUpdateWorkflowExecutionMessage,
+            format!("ProtocolMessageCommand referenced absent message ID {message_id}"),
+        )),
         Attributes::Missing { command_type } => Err(Bad::missing(*command_type)),
         Attributes::NotBuilt { command_type } => Err(Bad::not_built(*command_type)),
     }
@@ -274,7 +282,8 @@ fn end(mut it: Completing<'_, '_>, run: Run<'_>) -> Outcome {
     }
     let inline = has_next && it.question.return_new_workflow_task;
     if inline {
-        start_now(&mut it.draft, INLINE_REQUEST_ID, &it.question.identity);
+        let (identity, version) = (&it.question.identity, it.question.worker_version.as_ref());
+        start_now(&mut it.draft, INLINE_REQUEST_ID, identity, version);
     }
     let (question, ticket) = (it.question, it.context.ticket);
     let transition = it.draft.finish().map_err(Stop::Refused)?;
@@ -293,7 +302,7 @@ fn end(mut it: Completing<'_, '_>, run: Run<'_>) -> Outcome {
         ..Default::default()
     };
     let mut reads = None;
-    if inline && let Some((task, from, to)) = started_answer(run.id, head, run.volatile) {
+    if inline && let Some((task, from, to)) = started_answer(run.id, head, run.volatile, true) {
         completed.workflow_task = Some(Box::new(task));
         reads = Some((run.id, from..to));
     }
@@ -327,7 +336,7 @@ fn reject(
     let mut draft = Draft::new(run.state, context.now, context.limits);
     fail::write_failed(
         &mut draft,
-        cause,
+        cause.into(),
         Some(fail::server_failure(&message)),
         &question.identity,
         "",
@@ -349,7 +358,7 @@ fn reject_run(
     let mut draft = Draft::new(run.state, context.now, context.limits);
     fail::write_failed(
         &mut draft,
-        cause,
+        cause.into(),
         Some(fail::server_failure(&message)),
         &question.identity,
         "",

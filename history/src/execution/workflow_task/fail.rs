@@ -8,7 +8,7 @@ use cairn_proto::temporal::api::history::v1::WorkflowTaskFailedEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use super::complete::holds;
-use super::schedule_now;
+use super::{schedule_now, schedule_written};
 use crate::execution::transition::Draft;
 use crate::execution::{
     Answer, FailWorkflowTask, Outcome, Refusal, Run, answer_step, command, query, refuse, terminate,
@@ -33,7 +33,7 @@ pub(crate) fn fail(
     } else {
         write_failed(
             &mut draft,
-            cause,
+            question.cause, // also one that we do not know
             question.failure.clone(),
             &question.identity,
             &question.binary_checksum,
@@ -54,7 +54,7 @@ pub(crate) fn fail(
 /// The started task has failed; of a transient one history hears nothing.
 pub(crate) fn write_failed(
     draft: &mut Draft<'_>,
-    cause: Cause,
+    cause: i32,
     failure: Option<Failure>,
     identity: &str,
     binary_checksum: &str,
@@ -65,14 +65,14 @@ pub(crate) fn write_failed(
     if !task.written {
         draft.change(Change::TransientFailed(record::TransientFailed {
             timed_out: false,
-            cause: cause.into(),
+            cause,
         }));
         return;
     }
     let failed = WorkflowTaskFailedEventAttributes {
         scheduled_event_id: task.scheduled_event_id,
         started_event_id: started.event_id,
-        cause: cause.into(),
+        cause,
         failure,
         identity: identity.to_owned(),
         binary_checksum: binary_checksum.to_owned(),
@@ -92,14 +92,16 @@ pub(crate) fn next_attempt(draft: &mut Draft<'_>) {
 
 /// We need the worker's hands off the run.
 pub(crate) fn force_fail(draft: &mut Draft<'_>, cause: Cause) {
-    write_failed(draft, cause, None, terminate::SERVER_IDENTITY, "");
+    write_failed(draft, cause.into(), None, terminate::SERVER_IDENTITY, "");
     draft.flush();
 }
 
-/// The same, and the worker tries again with what was buffered.
+/// The same, and the worker tries again with what was buffered: a second attempt, though with new events.
 pub(crate) fn force_next_attempt(draft: &mut Draft<'_>, cause: Cause) {
-    write_failed(draft, cause, None, terminate::SERVER_IDENTITY, "");
-    next_attempt(draft);
+    force_fail(draft, cause);
+    if draft.state.is_open() && draft.state.task.current.is_none() {
+        schedule_written(draft);
+    }
 }
 
 /// `Cause: detail`, or the cause alone.

@@ -1,7 +1,7 @@
 //! A worker takes the workflow task: by a poll, or at once with the answer to the one before.
 
 use cairn_proto::cairn::record::v1::{self as record, change::Change};
-use cairn_proto::temporal::api::common::v1::{WorkflowExecution, WorkflowType};
+use cairn_proto::temporal::api::common::v1::{WorkerVersionStamp, WorkflowExecution, WorkflowType};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
     HistoryEvent, WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
@@ -53,7 +53,12 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     if !question.sticky && state.task.sticky.is_some() {
         draft.change(Change::Sticky(record::Sticky::default()));
     }
-    take(&mut draft, &question.request_id, &question.identity);
+    take(
+        &mut draft,
+        &question.request_id,
+        &question.identity,
+        question.worker_version.as_ref(),
+    );
     let transition = draft.finish().map_err(Stop::Refused)?;
     let head = transition.as_ref().map_or(state, |it| &it.state);
     let answered = polled(run.id, head, run.volatile);
@@ -61,7 +66,12 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
 }
 
 /// Writes Started, behind a Scheduled if events came since a transient task was scheduled.
-fn take(draft: &mut Draft<'_>, request_id: &str, identity: &str) {
+fn take(
+    draft: &mut Draft<'_>,
+    request_id: &str,
+    identity: &str,
+    worker_version: Option<&WorkerVersionStamp>,
+) {
     let (suggest_continue_as_new, suggest_continue_as_new_reasons) = suggestion(draft);
     let history_size_bytes = i64::try_from(draft.stored_bytes).unwrap_or(i64::MAX);
     let Some(task) = &draft.state.task.current else {
@@ -92,15 +102,21 @@ fn take(draft: &mut Draft<'_>, request_id: &str, identity: &str) {
             suggest_continue_as_new,
             suggest_continue_as_new_reasons,
             history_size_bytes,
+            worker_version: worker_version.cloned(),
             ..Default::default()
         },
     ));
 }
 
 /// Starts the scheduled task for the worker that asks anyway.
-pub(crate) fn start_now(draft: &mut Draft<'_>, request_id: &str, identity: &str) {
+pub(crate) fn start_now(
+    draft: &mut Draft<'_>,
+    request_id: &str,
+    identity: &str,
+    worker_version: Option<&WorkerVersionStamp>,
+) {
     draft.settle();
-    take(draft, request_id, identity);
+    take(draft, request_id, identity, worker_version);
 }
 
 fn polled(
@@ -108,7 +124,7 @@ fn polled(
     state: &State,
     volatile: &mut Volatile,
 ) -> Answered<crate::execution::Workflow> {
-    match started_answer(id, state, volatile) {
+    match started_answer(id, state, volatile, false) {
         Some((task, from, to)) => Answered {
             result: Ok(Answer::WorkflowTaskStarted(Box::new(task))),
             reads: Some((id, from..to)),
@@ -120,16 +136,19 @@ fn polled(
     }
 }
 
-/// The started task as a worker gets it, and the range of durable events that goes with it.
+/// The started task as a worker gets it, and the range of durable events that goes with it; `known`: the worker knows the
+/// run up to the task before.
 pub(crate) fn started_answer(
     id: RunId,
     state: &State,
     volatile: &mut Volatile,
+    known: bool,
 ) -> Option<(TaskStarted, i64, i64)> {
     let (task, started) = state.task.started_task()?;
-    let from = match task.sticky {
-        Some(_) => state.task.previous_started_event_id + 1,
-        None => 1,
+    let from = if known || task.sticky.is_some() {
+        state.task.previous_started_event_id + 1
+    } else {
+        1
     };
     let to = if task.written {
         started.event_id + 1
@@ -165,23 +184,23 @@ pub(crate) fn started_answer(
         suffix: if task.written {
             Vec::new()
         } else {
-            suffix(state, task)
+            suffix(state, task, true)
         },
     };
     Some((started, from, to))
 }
 
-/// The events of a transient task that a reader of the history sees behind the durable ones.
+/// The events of a transient task that a reader of the history sees behind the durable ones: without the worker.
 pub(crate) fn pending_suffix(state: &State) -> Vec<HistoryEvent> {
     let transient = state.task.current.as_ref().filter(|task| {
         // Behind newer events it will be written anew.
         !task.written && task.scheduled_event_id == state.next_event_id
     });
-    transient.map_or_else(Vec::new, |task| suffix(state, task))
+    transient.map_or_else(Vec::new, |task| suffix(state, task, false))
 }
 
 /// The events of a transient task, as they will be written if it completes.
-fn suffix(state: &State, task: &Task) -> Vec<HistoryEvent> {
+fn suffix(state: &State, task: &Task, named: bool) -> Vec<HistoryEvent> {
     let scheduled = (
         task.scheduled_event_id,
         task.scheduled_time,
@@ -191,7 +210,12 @@ fn suffix(state: &State, task: &Task) -> Vec<HistoryEvent> {
         (
             started.event_id,
             started.time,
-            transient_started(task, started),
+            transient_started(
+                task,
+                started,
+                if named { &started.identity } else { "" },
+                None,
+            ),
         )
     });
     [scheduled]
@@ -215,14 +239,21 @@ pub(super) fn transient_scheduled(state: &State, task: &Task) -> Attributes {
     })
 }
 
-pub(super) fn transient_started(task: &Task, started: &Started) -> Attributes {
+/// Started of a transient task; `identity` and build are what is known of the worker by then.
+pub(super) fn transient_started(
+    task: &Task,
+    started: &Started,
+    identity: &str,
+    worker_version: Option<&WorkerVersionStamp>,
+) -> Attributes {
     Attributes::WorkflowTaskStartedEventAttributes(WorkflowTaskStartedEventAttributes {
         scheduled_event_id: task.scheduled_event_id,
-        identity: started.identity.clone(),
+        identity: identity.to_owned(),
         request_id: started.request_id.clone(),
         suggest_continue_as_new: started.suggest,
         suggest_continue_as_new_reasons: started.reasons.clone(),
         history_size_bytes: started.history_bytes,
+        worker_version: worker_version.cloned(),
         ..Default::default()
     })
 }

@@ -125,10 +125,19 @@ pub(super) async fn completed(
     let history::RespondActivityTaskCompletedRequest { token, request } = request;
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
+    #[expect(deprecated, reason = "workers still say their build in the old way")]
     let public::RespondActivityTaskCompletedRequest {
-        result, identity, ..
+        result,
+        identity,
+        worker_version,
+        ..
     } = wire::required(request, "Request")?;
-    let question = Question::CompleteActivity(meant(&token), CompleteActivity { result, identity });
+    let complete = CompleteActivity {
+        result,
+        identity,
+        worker_version,
+    };
+    let question = Question::CompleteActivity(meant(&token), complete);
     shell.ask(key, run, None, question).await?;
     Ok(public::RespondActivityTaskCompletedResponse {})
 }
@@ -140,16 +149,19 @@ pub(super) async fn failed(
     let history::RespondActivityTaskFailedRequest { token, request } = request;
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
+    #[expect(deprecated, reason = "workers still say their build in the old way")]
     let public::RespondActivityTaskFailedRequest {
         failure,
         identity,
         last_heartbeat_details,
+        worker_version,
         ..
     } = wire::required(request, "Request")?;
     let fail = FailActivity {
-        failure: failure.unwrap_or_default(),
+        failure,
         last_heartbeat_details,
         identity,
+        worker_version,
     };
     let reply = shell
         .ask(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cairn_proto::cairn::history::v1 as history;
+use cairn_proto::temporal::api::enums::v1::EventType;
 use cairn_proto::temporal::api::workflowservice::v1 as public;
 use tonic::Status;
 
@@ -19,6 +20,7 @@ pub(super) async fn signal(
         request,
     } = request;
     let public::SignalWorkflowExecutionRequest {
+        namespace,
         workflow_execution,
         signal_name,
         input,
@@ -29,6 +31,10 @@ pub(super) async fn signal(
         ..
     } = wire::required(request, "Request")?;
     let (key, run) = wire::target(&namespace_id, workflow_execution)?;
+    let (workflow_id, reference) = (
+        key.workflow_id.clone(),
+        wire::request_reference(&request_id, EventType::WorkflowExecutionSignaled),
+    );
     let signal = Signal {
         name: signal_name,
         input,
@@ -37,8 +43,12 @@ pub(super) async fn signal(
         request_id,
         links,
     };
-    shell.ask(key, run, None, Question::Signal(signal)).await?;
-    Ok(public::SignalWorkflowExecutionResponse { link: None })
+    let reply = shell.ask(key, run, None, Question::Signal(signal)).await?;
+    let Answer::Signaled { run, .. } = reply.answer else {
+        return Err(wire::unexpected(&reply));
+    };
+    let link = wire::link(&namespace, &workflow_id, run, reference);
+    Ok(public::SignalWorkflowExecutionResponse { link: Some(link) })
 }
 
 pub(super) async fn request_cancel(

@@ -146,7 +146,8 @@ async fn ask_worker(
     let mut whole = Vec::new();
     let mut next = Some(1);
     while let Some(from) = next {
-        let (page, rest) = events::stored(&*shell.store, run, from..last_event_id + 1)
+        let range = from..last_event_id + 1;
+        let (page, rest) = events::stored(&*shell.store, run, range, events::PAGE_FRAGMENTS_MAX)
             .await
             .map_err(events::unreadable)?;
         whole.extend(page);

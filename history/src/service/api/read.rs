@@ -51,6 +51,7 @@ pub(super) async fn history(
         next_page_token,
         wait_new_event,
         history_event_filter_type,
+        maximum_page_size,
         ..
     } = wire::required(request, "Request")?;
     let closing_only = history_event_filter_type == i32::from(HistoryEventFilterType::CloseEvent);
@@ -80,8 +81,9 @@ pub(super) async fn history(
         answer.history = Some(History { events });
         return Ok(answer);
     }
+    let limit = page_size(maximum_page_size);
     let stop = if end > 0 { end } else { position.next_event_id };
-    let read = events::stored(&*shell.store, position.run, reader.next..stop).await;
+    let read = events::stored(&*shell.store, position.run, reader.next..stop, limit).await;
     let (mut read, rest) = read.map_err(events::unreadable)?;
     if let Some(next) = rest {
         answer.next_page_token = reader.token(position.run, next, end);
@@ -135,7 +137,7 @@ fn page_size(asked: i32) -> usize {
 
 async fn closing(shell: &Arc<Shell>, position: &Position) -> Result<Vec<HistoryEvent>, Status> {
     let last = position.next_event_id - 1..position.next_event_id;
-    let (events, _) = events::stored(&*shell.store, position.run, last)
+    let (events, _) = events::stored(&*shell.store, position.run, last, 1)
         .await
         .map_err(events::unreadable)?;
     Ok(events)

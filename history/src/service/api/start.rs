@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cairn_proto::cairn::history::v1 as history;
-use cairn_proto::temporal::api::common::v1::{Link, link};
 use cairn_proto::temporal::api::enums::v1::EventType;
 use cairn_proto::temporal::api::workflowservice::v1 as public;
 use tonic::Status;
@@ -32,6 +31,7 @@ pub(super) async fn start(
         retention: wire::duration(retention),
         ..destructure(request)
     };
+    let request_id = start.request_id.clone();
     let reply = ask(shell, key.clone(), start).await?;
     let Reply {
         answer: Answer::Started(started),
@@ -45,19 +45,19 @@ pub(super) async fn start(
         first_run,
         started,
         status,
+        attached,
         eager_task,
     } = started;
     let eager_workflow_task = match eager_task {
         Some(task) => Some(workflow_task::response(shell, &key, *task, events).await?),
         None => None,
     };
-    let link = wire::event_link(
-        &namespace,
-        &key.workflow_id,
-        run,
-        1,
-        EventType::WorkflowExecutionStarted,
-    );
+    let reference = if attached {
+        wire::request_reference(&request_id, EventType::WorkflowExecutionOptionsUpdated)
+    } else {
+        wire::event_reference(1, EventType::WorkflowExecutionStarted)
+    };
+    let link = wire::link(&namespace, &key.workflow_id, run, reference);
     Ok(public::StartWorkflowExecutionResponse {
         run_id: run.to_string(),
         first_execution_run_id: first_run.to_string(),
@@ -82,12 +82,9 @@ pub(super) async fn signal_with_start(
         namespace: wire::namespace(&namespace_id)?,
         workflow_id: request.workflow_id.clone(),
     };
-    let mut link = link::WorkflowEvent {
-        namespace: request.namespace.clone(),
-        workflow_id: request.workflow_id.clone(),
-        run_id: String::new(),
-        reference: Some(wire::signal_reference(&request.request_id)),
-    };
+    let (namespace, workflow_id) = (request.namespace.clone(), request.workflow_id.clone());
+    let reference =
+        wire::request_reference(&request.request_id, EventType::WorkflowExecutionSignaled);
     let start = Start {
         retention: wire::duration(retention),
         ..destructure_with_signal(request)
@@ -106,14 +103,12 @@ pub(super) async fn signal_with_start(
     else {
         return Err(wire::unexpected(&reply));
     };
-    link.run_id = run.to_string();
+    let link = wire::link(&namespace, &workflow_id, run, reference);
     Ok(public::SignalWithStartWorkflowExecutionResponse {
         run_id: run.to_string(),
         first_execution_run_id: first_run.to_string(),
         started,
-        signal_link: Some(Link {
-            variant: Some(link::Variant::WorkflowEvent(link)),
-        }),
+        signal_link: Some(link),
     })
 }
 
@@ -146,8 +141,10 @@ fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
         user_metadata,
         links,
         priority,
+        on_conflict_options,
         ..
     } = request;
+    let on_conflict = on_conflict_options.unwrap_or_default();
     Start {
         request_id,
         identity,
@@ -167,6 +164,8 @@ fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
         search_attributes,
         user_metadata,
         links,
+        attach_request_id: on_conflict.attach_request_id,
+        attach_links: on_conflict.attach_links,
         priority,
         retention: std::time::Duration::ZERO,
         eager: request_eager_execution,
@@ -226,6 +225,8 @@ fn destructure_with_signal(request: public::SignalWithStartWorkflowExecutionRequ
         search_attributes,
         user_metadata,
         links,
+        attach_request_id: false,
+        attach_links: false,
         priority,
         retention: std::time::Duration::ZERO,
         eager: false,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cairn_proto::cairn::token::v1 as token;
 use cairn_proto::prost::Message;
 use cairn_proto::prost_types;
+use cairn_proto::temporal::api::common::v1::link::workflow_event::Reference;
 use cairn_proto::temporal::api::common::v1::{Link, WorkflowExecution, link};
 use cairn_proto::temporal::api::enums::v1::EventType;
 use tonic::Status;
@@ -120,32 +121,29 @@ pub(super) fn task_token(key: &Key, run: RunId, task: WorkflowTaskToken) -> Vec<
 }
 
 /// A link to an event of a run, as answers carry it.
-pub(super) fn event_link(
-    namespace: &str,
-    workflow_id: &str,
-    run: RunId,
-    event_id: i64,
-    event_type: EventType,
-) -> Link {
-    let reference = link::workflow_event::EventReference {
-        event_id,
-        event_type: event_type.into(),
-    };
+pub(super) fn link(namespace: &str, workflow_id: &str, run: RunId, reference: Reference) -> Link {
     Link {
         variant: Some(link::Variant::WorkflowEvent(link::WorkflowEvent {
             namespace: namespace.to_owned(),
             workflow_id: workflow_id.to_owned(),
             run_id: run.to_string(),
-            reference: Some(link::workflow_event::Reference::EventRef(reference)),
+            reference: Some(reference),
         })),
     }
 }
 
-/// How answers point to a signal whose event may still wait in a buffer: by its request.
-pub(super) fn signal_reference(request_id: &str) -> link::workflow_event::Reference {
-    link::workflow_event::Reference::RequestIdRef(link::workflow_event::RequestIdReference {
+pub(super) fn event_reference(event_id: i64, event_type: EventType) -> Reference {
+    Reference::EventRef(link::workflow_event::EventReference {
+        event_id,
+        event_type: event_type.into(),
+    })
+}
+
+/// How answers point to an event that may still wait in a buffer: by the request that made it.
+pub(super) fn request_reference(request_id: &str, event_type: EventType) -> Reference {
+    Reference::RequestIdRef(link::workflow_event::RequestIdReference {
         request_id: request_id.to_owned(),
-        event_type: EventType::WorkflowExecutionSignaled.into(),
+        event_type: event_type.into(),
     })
 }
 

@@ -49,6 +49,7 @@ pub(super) fn start_task(
         request_id,
         identity,
         task_queue,
+        worker_version,
     } = request;
     let key = Key {
         namespace: wire::namespace(&namespace_id)?,
@@ -63,6 +64,7 @@ pub(super) fn start_task(
         identity,
         queue: queue.name,
         sticky,
+        worker_version,
     };
     Ok((key, wire::run_bytes(&run_id)?, start))
 }

@@ -1,0 +1,75 @@
+//! Starts that found their run open and were attached to it: each request id is an event, at most once.
+//!
+//! Deliberately absent: completion callbacks, which are not built.
+
+use std::collections::BTreeMap;
+
+use cairn_proto::temporal::api::history::v1::WorkflowExecutionOptionsUpdatedEventAttributes;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use serde::{Deserialize, Serialize};
+
+use super::transition::{Draft, Extra};
+use super::{Answer, Outcome, Run, Start, Started, answer_step};
+use crate::kind::{Context, Stop};
+
+/// The event of each attached request; zero while it has no id.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    by_request: BTreeMap<String, i64>,
+}
+
+impl Part {
+    /// Attached, or its event has its id now.
+    pub(crate) fn attached(
+        &mut self,
+        event_id: i64,
+        it: &WorkflowExecutionOptionsUpdatedEventAttributes,
+    ) {
+        if !it.attached_request_id.is_empty() {
+            let request_id = it.attached_request_id.clone();
+            self.by_request.insert(request_id, event_id);
+        }
+    }
+
+    pub(crate) fn knows(&self, request_id: &str) -> bool {
+        self.by_request.contains_key(request_id)
+    }
+
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (&String, i64)> {
+        self.by_request.iter().map(|(id, event)| (id, *event))
+    }
+}
+
+/// A start uses the run that is open, and asks to be known to it.
+pub(crate) fn attach(
+    run: &Run<'_>,
+    question: &Start,
+    started: Started,
+    context: &mut Context<'_>,
+) -> Outcome {
+    let answer = Answer::Started(Started {
+        attached: true,
+        ..started
+    });
+    if run.state.attached.knows(&question.request_id) {
+        return Ok(answer_step(None, context.ticket, answer));
+    }
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    let updated = WorkflowExecutionOptionsUpdatedEventAttributes {
+        attached_request_id: question.request_id.clone(),
+        ..Default::default()
+    };
+    let links = question.attach_links.then(|| question.links.clone());
+    let extra = Extra {
+        links: links.unwrap_or_default(),
+        ..Extra::default()
+    };
+    let now = draft.now;
+    draft.happen_with(
+        Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(updated),
+        now,
+        extra,
+    );
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    Ok(answer_step(transition, context.ticket, answer))
+}
