@@ -53,7 +53,10 @@ fn what_an_earlier_owner_asked_for_is_nobodys() {
         world.loaded(number, Loaded::Id { found, stored });
     }
     world.rest();
-    assert!(matches!(world.result(ticket), Some(Ok(Answer::Value(_, 0)))));
+    assert!(matches!(
+        world.result(ticket),
+        Some(Ok(Answer::Value(_, 0)))
+    ));
 }
 
 #[test]
