@@ -21,7 +21,7 @@ from tests.support.server import cairn_binary, scratch
 
 ROUNDS_MAX = 4
 KILLS = 3
-HEAL_SECONDS = 20.0
+HEAL_SECONDS = 25.0
 CONCURRENCY = 60
 QUIET = ("--dynamic-config-value", 'history.cacheQuietTime="200ms"')
 """Runs leave memory, behind a checkpoint, as soon as nobody touches them."""
@@ -64,9 +64,7 @@ class Found:
 
 def settings(hunt: Hunt, binary: Path, directory: Path, seed: int, planted: bool) -> Settings:
     """One round."""
-    environment = {"FAILPOINTS": hunt.failpoints} if hunt.failpoints else {}
-    if planted:
-        environment["CAIRN_PLANTED"] = hunt.bug
+    environment = {"CAIRN_PLANTED": hunt.bug} if planted else {}
     return Settings(
         binary,
         directory,
@@ -75,6 +73,7 @@ def settings(hunt: Hunt, binary: Path, directory: Path, seed: int, planted: bool
         hunt.store,
         CONCURRENCY,
         environment=environment,
+        failpoints={"FAILPOINTS": hunt.failpoints} if hunt.failpoints else {},
         extra=hunt.arguments,
         heal_seconds=HEAL_SECONDS,
         usurp=hunt.bug == "no-epoch-proof",

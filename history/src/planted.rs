@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     OfferNotMadeAgain,
     /// Events that waited in a buffer are not there after a takeover.
     BufferedEventDropped,
+    /// SQLite does not wait for the disk.
+    SynchronousNormal,
 }
 
 /// Does this process have the bug?
@@ -54,6 +56,7 @@ fn chosen() -> Option<Fault> {
         "checkpoint-overtakes" => Fault::CheckpointOvertakes,
         "offer-not-made-again" => Fault::OfferNotMadeAgain,
         "buffered-event-dropped" => Fault::BufferedEventDropped,
+        "synchronous-normal" => Fault::SynchronousNormal,
         _ => {
             tracing::error!(name, "no such planted bug");
             std::process::abort()

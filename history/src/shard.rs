@@ -141,8 +141,11 @@ pub enum Loaded {
 /// A batch to commit and the number of its last item: what `Shard::committed` is told when it is durable.
 #[derive(Debug)]
 pub struct Taken {
-    /// One entry an item, in order; an item without writes is the proof of the epoch alone, and must be committed all the same.
+    /// Without items it is the proof of the epoch alone, and must be committed all the same.
     pub batch: ShardBatch,
+    /// The number of each of its items.
+    pub numbers: Vec<u64>,
+    /// The frontier behind it.
     pub through: u64,
     /// What the batch weighs, roughly.
     pub bytes: usize,
@@ -271,15 +274,16 @@ impl<K: Kind> Shard<K> {
         if self.dropped {
             return None;
         }
-        let (items, bytes, through) = self.head.take(items_max, bytes_max)?;
+        let taken = self.head.take(items_max, bytes_max)?;
         Some(Taken {
             batch: ShardBatch {
                 shard: self.id,
                 epoch: self.epoch,
-                items,
+                items: taken.items,
             },
-            through,
-            bytes,
+            numbers: taken.numbers,
+            through: taken.through,
+            bytes: taken.bytes,
             more: self.head.waits(),
         })
     }

@@ -15,6 +15,11 @@ from tests.chaos.torture import HEAL_SECONDS_MAX, Report, Settings, torture
 from tests.support.server import cairn_binary, scratch
 
 SHOWN_MAX = 20
+STORM = (
+    "before_commit=0.05%return(abort)->0.5%return(unknown)->0.5%return(late)->1%return(rolled_back)->1%sleep(100);"
+    "after_commit=0.05%return(abort)->0.5%return(unknown);after_release=0.05%return(abort);after_takeover=1%return(abort)"
+)
+"""Deaths at exact points, commits with unknown outcome, late commits, rollbacks, slow disks."""
 
 
 def show(report: Report, settings: Settings) -> None:
@@ -45,11 +50,14 @@ def main() -> int:
     parser.add_argument("--strict", action=argparse.BooleanOptionalAction, help="List must know at once; default: yes, but for the reference")
     parser.add_argument("--usurp", action="store_true", help="with postgres: only let a second server take the database while the first is stopped")
     parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="for the server: failpoints, features; may repeat")
+    parser.add_argument("--failpoints", metavar="POINTS", help="FAILPOINTS of a server that has them, from the first kill to the last; or `storm`")
     parser.add_argument("--server-arg", action="append", default=[], metavar="ARG", help="further argument for the server; may repeat")
     parser.add_argument("--expect-violation", action="store_true", help="for planted faults: exit 0 only if something was broken")
     chosen = parser.parse_args()
     if chosen.cairn is None:
         parser.error("--cairn or $CAIRN is needed")
+    if chosen.failpoints == "storm":
+        chosen.failpoints = STORM
     directory = chosen.dir or scratch("chaos")
     directory.mkdir(parents=True, exist_ok=True)
     settings = Settings(
@@ -61,6 +69,7 @@ def main() -> int:
         chosen.concurrency,
         chosen.workers,
         dict(one.split("=", 1) for one in chosen.env),
+        {"FAILPOINTS": chosen.failpoints} if chosen.failpoints else {},
         tuple(chosen.server_arg),
         chosen.heal,
         chosen.strict if chosen.strict is not None else chosen.cairn.name != "temporal",

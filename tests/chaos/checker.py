@@ -142,15 +142,24 @@ def activities(world: World) -> Iterator[Violation]:
                 if was not in ("scheduled", "started") or (was == "scheduled" and name == "ActivityTaskCompleted"):
                     yield Violation("I-5", f"{run.run_id}: event {event.event_id} ends an activity that is {was}")
                 state[attributes(event).scheduled_event_id] = "ended"
-    attempts: dict[tuple[str, str], int] = {}
+    yield from attempts(world)
+
+
+def attempts(world: World) -> Iterator[Violation]:
+    """I-5: a poll that began when an attempt had been given out gets a later one, I-1: with the last heartbeat."""
+    given: dict[tuple[str, str], list[Op]] = defaultdict(list)
     beats: dict[tuple[str, str], int] = {}
     for op in world.ops:
         key = (op.fields.get("run_id", ""), op.fields.get("activity_id", ""))
         if op.kind == "task" and op.ok:
-            if op.fields["attempt"] <= attempts.get(key, 0):
-                yield Violation("I-5", f"attempt {op.fields['attempt']} of {key} after attempt {attempts[key]}")
-            attempts[key] = op.fields["attempt"]
-            if op.fields["details"] < beats.get(key, 0):
+            attempt = op.fields["attempt"]
+            for other in given[key]:
+                # Polls that waited at the same time may be answered in any order, but never with the same attempt.
+                if other.fields["attempt"] == attempt or (other.fields["attempt"] > attempt and other.number <= op.fields["began"]):
+                    yield Violation("I-5", f"attempt {attempt} of {key} after attempt {other.fields['attempt']}")
+            newest = all(other.fields["attempt"] < attempt for other in given[key])
+            given[key].append(op)
+            if newest and op.fields["details"] < beats.get(key, 0):
                 yield Violation("I-1", f"heartbeat {beats[key]} of {key} was acknowledged, the next attempt got {op.fields['details']}")
         elif op.kind == "heartbeat" and op.ok:
             beats[key] = op.fields["value"]

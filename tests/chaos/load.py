@@ -31,6 +31,7 @@ LIST_PAGE = 1000
 WATCH_SECONDS = 0.3
 FOREVER_SECONDS = 1e9
 UNATTENDED = 0.5
+AGAIN_SECONDS = 0.05
 SHAPES = ("Pipeline", "Timers", "Collect", "Collect", "Stop", "Wait", "Continued", "External")
 
 
@@ -95,6 +96,7 @@ class Load:
             except Refused as refusal:
                 if refusal.code in DOUBTFUL or refusal.code == "RESOURCE_EXHAUSTED":
                     await self.log.answer(number, "doubt" if refusal.code in DOUBTFUL else "fail", code=refusal.code)
+                    await asyncio.sleep(AGAIN_SECONDS)
                     continue
                 await self.log.answer(number, "fail", code=refusal.code, message=refusal.message)
                 return None
@@ -130,18 +132,20 @@ class Load:
         """A worker for external activities: heartbeats, completes, and sometimes just dies."""
         rng = random.Random(f"{self.seed} hand {index}")
         while True:
+            began = self.log.number
             try:
                 task = await self.raw.call("PollActivityTaskQueue", poll_request(), LONG_POLL_SECONDS, wait=True)
             except Refused:
+                await asyncio.sleep(AGAIN_SECONDS)
                 continue
             if task.task_token:
-                await self.handle(task, rng)
+                await self.handle(task, rng, began)
 
-    async def handle(self, task: Any, rng: random.Random) -> None:
+    async def handle(self, task: Any, rng: random.Random, began: int) -> None:
         """One external task. It was given out, so it is logged as an acknowledged start of its attempt."""
         details = int(task.heartbeat_details.payloads[0].data) if task.heartbeat_details.payloads else 0
         fields = {"run_id": task.workflow_execution.run_id, "activity_id": task.activity_id, "attempt": task.attempt}
-        await self.log.answer(await self.log.invoke("task", **fields, details=details), "ok")
+        await self.log.answer(await self.log.invoke("task", **fields, details=details, began=began), "ok")
         for value in range(details + 1, details + 1 + rng.randrange(3)):
             beat = ws.RecordActivityTaskHeartbeatRequest(namespace="default", task_token=task.task_token, details=number_payload(value))
             if await self.once("heartbeat", {**fields, "value": value}, "RecordActivityTaskHeartbeat", beat) is None:

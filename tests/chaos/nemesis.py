@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.chaos.oplog import OpLog
 from tests.support.postgres import Cluster
 from tests.support.rpc import Raw
-from tests.support.server import Server, die_with_parent
+from tests.support.server import DidNotStart, Server, die_with_parent
 
 ROOT = Path(__file__).parents[2]
 WORKER_DEATHS = 0.25
@@ -28,6 +28,7 @@ SHORT_UPTIME_SECONDS = (0.0, 0.3)
 SHORT_UPTIMES = 0.25
 ALONE_SECONDS = (0.2, 1.0)
 TOGETHER_SECONDS = (0.5, 2.0)
+STARTS_MAX = 5
 
 
 @dataclass
@@ -80,16 +81,21 @@ class Nemesis:
     asked: list[Raw] = field(default_factory=list)
     """The servers that the load asks."""
     usurp: bool = False
+    failpoints: dict[str, str] = field(default_factory=dict)
+    """Environment of servers from the first kill to the last."""
     retired: list[Raw] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     recovery: list[float] = field(default_factory=list)
 
     async def rage(self, kills: int) -> None:
-        """So many kills, each followed by a restart and some time under load."""
+        """So many kills, each followed by a restart and some time under load. Failpoints come with the first restart."""
+        self.server.environment.update(self.failpoints)
         for _ in range(kills):
             low, high = SHORT_UPTIME_SECONDS if self.rng.random() < SHORT_UPTIMES else UPTIME_SECONDS
             await asyncio.sleep(self.rng.uniform(low, high))  # the moment of death is the experiment, not a synchronization
             name, act = self.rng.choice(self.actions())
+            if self.server.process is not None and self.server.process.poll() is not None:
+                name, act = "failpoint", self.server_dies
             if self.rng.random() < WORKER_DEATHS:
                 self.workers.kill_one(self.rng)
                 self.done["worker"] += 1
@@ -117,9 +123,24 @@ class Nemesis:
         return acts
 
     async def server_dies(self) -> None:
-        """SIGKILL, and the same command again."""
-        self.server.kill()
-        await self.server.start()
+        """SIGKILL, and the same command again. With failpoints it may have died by itself, and may do so while it starts."""
+        for _ in range(STARTS_MAX):
+            self.server.kill()
+            try:
+                await self.server.start()
+                return
+            except DidNotStart:
+                self.done["start"] += 1
+        raise DidNotStart(f"{STARTS_MAX} times in a row: {self.server.log_end()}")
+
+    async def heal(self) -> None:
+        """From here on nothing goes wrong any more."""
+        if self.failpoints:
+            for name in self.failpoints:
+                del self.server.environment[name]
+            await self.log.note("down", what="heal")
+            await self.server_dies()
+            await self.log.note("up", what="heal")
 
     async def usurped(self) -> None:
         """While the server is stopped another takes its database; then both are asked, until both die."""

@@ -70,7 +70,7 @@ class Fabric:
         self.op("signal", {"run_id": "r", "number": 1})
         self.op("signal", {"run_id": "r", "number": 2})
         self.read("r", 6, signals=2)
-        self.op("task", {"run_id": "r", "activity_id": "a", "attempt": 1, "details": 0})
+        self.op("task", {"run_id": "r", "activity_id": "a", "attempt": 1, "details": 0, "began": 0})
         self.op("heartbeat", {"run_id": "r", "activity_id": "a", "attempt": 1, "value": 1})
         self.op("complete", {"run_id": "r", "activity_id": "a", "attempt": 1, "value": '"r 1"'})
         self.op("cancel", {"run_id": "r"})
@@ -130,7 +130,7 @@ def test_an_acknowledged_operation_is_lost(fabric: Fabric, kind: str) -> None:
 
 
 def test_an_acknowledged_heartbeat_is_lost(fabric: Fabric) -> None:
-    fabric.op("task", {"run_id": "r", "activity_id": "a", "attempt": 2, "details": 0})
+    fabric.op("task", {"run_id": "r", "activity_id": "a", "attempt": 2, "details": 0, "began": 0})
     assert fabric.promises() == {"I-1"}
 
 
@@ -191,8 +191,15 @@ def test_an_activity_starts_before_it_is_scheduled(fabric: Fabric) -> None:
 
 
 def test_an_attempt_does_not_rise(fabric: Fabric) -> None:
-    fabric.op("task", {"run_id": "r", "activity_id": "a", "attempt": 1, "details": 1})
+    fabric.op("task", {"run_id": "r", "activity_id": "a", "attempt": 1, "details": 1, "began": 0})
     assert fabric.promises() == {"I-5"}
+
+
+@pytest.mark.parametrize(("waited", "promises"), [(True, set()), (False, {"I-5"})])
+def test_an_attempt_comes_after_a_later_one(fabric: Fabric, waited: bool, promises: set[str]) -> None:
+    later = fabric.op("task", {"run_id": "r", "activity_id": "a", "attempt": 3, "details": 1, "began": 0})
+    fabric.op("task", {"run_id": "r", "activity_id": "a", "attempt": 2, "details": 1, "began": later.number - waited})
+    assert fabric.promises() == promises
 
 
 def test_another_result_than_the_acknowledged(fabric: Fabric) -> None:

@@ -39,6 +39,8 @@ class Settings:
     concurrency: int = 200
     workers: int = 2
     environment: dict[str, str] = field(default_factory=dict)
+    failpoints: dict[str, str] = field(default_factory=dict)
+    """Environment that servers have from the first kill to the last only."""
     extra: tuple[str, ...] = ()
     heal_seconds: float = HEAL_SECONDS_MAX
     strict: bool = True
@@ -66,7 +68,7 @@ async def torture(settings: Settings) -> Report:
     """The whole round."""
     began = time.monotonic()
     cluster = None
-    server = Server(settings.binary, settings.directory, db_filename=settings.directory / "chaos.db", extra=settings.extra, environment=settings.environment)
+    server = Server(settings.binary, settings.directory, db_filename=settings.directory / "chaos.db", extra=settings.extra, environment=dict(settings.environment))
     if settings.store == "postgres":
         cluster = Cluster(settings.directory)
         await asyncio.to_thread(cluster.create)
@@ -77,12 +79,13 @@ async def torture(settings: Settings) -> Report:
     workers = Workers(server.address, settings.directory, settings.workers)
     workers.fill()
     load = Load([raw], log, settings.seed, settings.concurrency)
-    nemesis = Nemesis(server, workers, log, random.Random(f"{settings.seed} nemesis"), cluster, load.raws, settings.usurp)
+    nemesis = Nemesis(server, workers, log, random.Random(f"{settings.seed} nemesis"), cluster, load.raws, settings.usurp, settings.failpoints)
     running = asyncio.create_task(load.run())
     try:
         await until(lambda: warm(load), "first workflows closed", 60)
         await nemesis.rage(settings.kills)
         open_at_kill = len(load.open)
+        await nemesis.heal()
         load.stopping = True
         stuck = await drain(load, running, settings.heal_seconds)
         runs, counts = await collect(raw, log.file, 0.0 if settings.strict else CONVERGE_SECONDS_MAX)

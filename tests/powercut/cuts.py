@@ -23,7 +23,7 @@ from tests.support.rpc import Raw
 from tests.support.server import Server, on_database
 from tests.support.wait import until
 
-CLIENTS = 32
+CLIENTS = 96
 LIVE_SECONDS = (0.5, 2.0)
 READERS = 16
 RULES = (durability, contiguity, append_only, uniqueness, idempotency, order)

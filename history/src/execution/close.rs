@@ -173,7 +173,6 @@ fn retry(
         first_workflow_task_backoff: Some(wire::duration(delay)),
         eager_execution_accepted: false,
         prev_auto_reset_points: Some(draft.state.properties.points_for(draft)),
-        identity: String::new(),
         ..start.0.clone()
     };
     let extra = Extra {

@@ -96,6 +96,12 @@ pub(super) fn spawn_all(shell: &Arc<Shell>) {
     }
 }
 
+/// Which items of a shard are in a batch, and the frontier behind it.
+struct Marks {
+    numbers: Vec<u64>,
+    through: u64,
+}
+
 struct Writer {
     shell: Arc<Shell>,
     number: usize,
@@ -136,9 +142,16 @@ impl Writer {
     }
 
     fn commit(&mut self, taken: Vec<Taken>) {
-        let (batches, through): (Vec<ShardBatch>, Vec<u64>) = taken
+        let (batches, marks): (Vec<ShardBatch>, Vec<Marks>) = taken
             .into_iter()
-            .map(|taken| (taken.batch, taken.through))
+            .map(
+                |Taken {
+                     batch,
+                     numbers,
+                     through,
+                     ..
+                 }| (batch, Marks { numbers, through }),
+            )
             .unzip();
         let items: usize = batches.iter().map(|batch| batch.items.len()).sum();
         metrics::counter!("cairn_commits").increment(1);
@@ -146,7 +159,7 @@ impl Writer {
         match self.store(&batches) {
             Ok(committed) => {
                 self.retry = RETRY_MIN;
-                for (batch, through) in batches.iter().zip(through) {
+                for (batch, Marks { through, .. }) in batches.iter().zip(marks) {
                     if committed.lost.contains(&batch.shard) {
                         self.lose(batch.shard, "its epoch has passed");
                     } else {
@@ -157,8 +170,8 @@ impl Writer {
             }
             Err(Failure::Refused(cause)) => {
                 tracing::warn!(error = %cause, "commit refused; trying item by item");
-                for (batch, through) in batches.into_iter().zip(through) {
-                    self.one_by_one(batch, through);
+                for (batch, marks) in batches.into_iter().zip(marks) {
+                    self.one_by_one(batch, &marks);
                 }
             }
             Err(Failure::RolledBack(cause)) => {
@@ -166,7 +179,7 @@ impl Writer {
                 self.again(batches.iter().map(|batch| batch.shard));
             }
             Err(Failure::Unknown(_)) if planted(Fault::MemoryKeptAfterUnknown) => {
-                for (batch, through) in batches.iter().zip(through) {
+                for (batch, Marks { through, .. }) in batches.iter().zip(marks) {
                     self.shell.slots[batch.shard.0 as usize].committed(&self.shell, through);
                 }
             }
@@ -181,10 +194,9 @@ impl Writer {
     }
 
     /// The items of one shard, each in a transaction of its own: the one at fault fails alone.
-    fn one_by_one(&mut self, batch: ShardBatch, through: u64) {
+    fn one_by_one(&mut self, batch: ShardBatch, marks: &Marks) {
         let slot = &self.shell.slots[batch.shard.0 as usize];
-        let first = through + 1 - batch.items.len() as u64;
-        for (number, item) in (first..).zip(batch.items) {
+        for (number, item) in marks.numbers.iter().copied().zip(batch.items) {
             let single = ShardBatch {
                 shard: batch.shard,
                 epoch: batch.epoch,
@@ -206,6 +218,7 @@ impl Writer {
                 Err(Failure::Sync(cause)) => sync_failed(&cause),
             }
         }
+        slot.committed(&self.shell, marks.through);
     }
 
     fn store(&self, batches: &[ShardBatch]) -> Result<crate::log::Committed, Failure> {

@@ -33,6 +33,15 @@ pub(super) struct Item<K: Kind> {
     bytes: usize,
 }
 
+/// Items on their way to the disk, with their numbers.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) items: Vec<Vec<Write>>,
+    pub(super) numbers: Vec<u64>,
+    pub(super) bytes: usize,
+    pub(super) through: u64,
+}
+
 /// Answers that leave together.
 #[derive(Debug)]
 pub(super) struct Release<K: Kind> {
@@ -114,23 +123,24 @@ impl<K: Kind> Head<K> {
         head.max(self.durable + self.taken as u64 + 1)
     }
 
-    /// The oldest items that are not on their way yet.
-    pub(super) fn take(
-        &mut self,
-        items_max: usize,
-        bytes_max: usize,
-    ) -> Option<(Vec<Vec<Write>>, usize, u64)> {
-        let mut bytes = 0;
-        let mut batch = Vec::new();
+    /// The oldest items that are not on their way yet. Places for proofs are on their way with them, but carry nothing.
+    pub(super) fn take(&mut self, items_max: usize, bytes_max: usize) -> Option<Batch> {
+        let begin = self.taken;
+        let mut batch = Batch::default();
         while let Some(item) = self.items.get(self.taken) {
-            if !batch.is_empty() && (batch.len() >= items_max || bytes + item.bytes > bytes_max) {
+            let full = batch.items.len() >= items_max || batch.bytes + item.bytes > bytes_max;
+            if self.taken > begin && full {
                 break;
             }
-            bytes += item.bytes;
+            batch.bytes += item.bytes;
             self.taken += 1;
-            batch.push(item.writes.clone());
+            if !item.writes.is_empty() {
+                batch.numbers.push(self.durable + self.taken as u64);
+                batch.items.push(item.writes.clone());
+            }
         }
-        (!batch.is_empty()).then(|| (batch, bytes, self.durable + self.taken as u64))
+        batch.through = self.durable + self.taken as u64;
+        (self.taken > begin).then_some(batch)
     }
 
     /// Is there anything that was not taken?

@@ -9,6 +9,7 @@ use rustix::fs::FlockOperation;
 
 use super::super::open::{OpenError, missing};
 use super::{Options, Place};
+use crate::planted::{Fault, planted};
 
 /// The migrations, from version 1.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_tables.sql")];
@@ -114,7 +115,7 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
 fn synchronous(place: &Place) -> &'static str {
     match place {
         Place::Memory => "OFF",
-        Place::File(_) if cfg!(feature = "planted-synchronous-normal") => "NORMAL",
+        Place::File(_) if planted(Fault::SynchronousNormal) => "NORMAL",
         Place::File(_) => "FULL",
     }
 }
@@ -131,7 +132,7 @@ fn check(connection: &Connection) -> Result<(), OpenError> {
     }
     let synchronous: i64 = pragma(connection, "synchronous")?;
     let name = ["OFF", "NORMAL", "FULL", "EXTRA"];
-    if synchronous < 2 && !cfg!(feature = "planted-synchronous-normal") {
+    if synchronous < 2 && !planted(Fault::SynchronousNormal) {
         return Err(OpenError::Unsafe {
             setting: "synchronous",
             value: usize::try_from(synchronous)
