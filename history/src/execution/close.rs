@@ -167,6 +167,7 @@ fn retry(
     let attributes = WorkflowExecutionStartedEventAttributes {
         continued_execution_run_id: origin.run.to_string(),
         original_execution_run_id: run.to_string(),
+        identity: String::new(),
         initiator: Initiator::Retry.into(),
         continued_failure: Some(failure.clone()),
         attempt: origin.attempt.saturating_add(1),
