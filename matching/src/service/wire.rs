@@ -26,7 +26,7 @@ pub(super) fn namespace(id: &[u8]) -> Result<[u8; 16], Status> {
         .map_err(|_| Status::invalid_argument("Invalid namespace id."))
 }
 
-/// NOT_FOUND with the detail by which clients tell it from a path that does not exist.
+/// `NOT_FOUND` with the detail by which clients tell it from a path that does not exist.
 pub(super) fn not_found(message: &str) -> Status {
     let detail = Any {
         type_url: format!("type.googleapis.com/{}", NotFoundFailure::full_name()),
