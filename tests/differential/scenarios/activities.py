@@ -196,7 +196,6 @@ async def asynchronous(stage: Stage, by_id: bool, how: str) -> None:
                 described = await stage.raw.describe(stage.id)
                 stage.keep("pending", described.pending_activities[0])
                 await named.complete("by hand")
-                await stage.keep_error("again", named.complete("twice"))
             case "fail":
                 await named.fail(ApplicationError("by hand", type="ByHand"), last_heartbeat_details=["so far"])
             case "cancel":
@@ -206,6 +205,8 @@ async def asynchronous(stage: Stage, by_id: bool, how: str) -> None:
                 await stage.keep_error("heartbeat", named.heartbeat("once more"))
                 await named.report_cancellation("by hand")
         await stage.keep_error("result", handle.result())
+        if how == "complete":
+            await stage.keep_error("again", named.complete("twice"))
     await stage.keep_history()
 
 

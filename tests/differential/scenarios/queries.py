@@ -60,6 +60,7 @@ async def open_and_closed(stage: Stage) -> None:
 async def failed_run(stage: Stage) -> None:
     async with stage.worker([Answering]):
         handle = await stage.start(Answering.run, True)
+        await stage.until_events("WorkflowTaskCompleted")
         await handle.signal(Answering.finish)
         await stage.keep_error("result", handle.result())
         await stage.keep_error("not completed cleanly", handle.query(Answering.echo, "d", reject_condition=QueryRejectCondition.NOT_COMPLETED_CLEANLY))
