@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 
 from temporalio import activity, workflow
@@ -25,6 +26,7 @@ QUICK = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interv
 TASK_TIMEOUT = timedelta(seconds=3)
 STICKY_TIMEOUT = timedelta(seconds=2)
 ACTIVITY_TIMEOUT = timedelta(seconds=10)
+THINK_SECONDS = 0.1
 HEARTBEAT_TIMEOUT = timedelta(seconds=2)
 
 
@@ -68,6 +70,8 @@ class Collect:
     @workflow.signal
     def number(self, number: int) -> None:
         self.heard.append(number)
+        if number % 2:
+            time.sleep(THINK_SECONDS)  # a long workflow task: what comes meanwhile waits in a buffer
 
     @workflow.query
     def count(self) -> int:
