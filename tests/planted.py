@@ -51,7 +51,7 @@ HUNTS = (
     Hunt("wake-at-too-late", arguments=QUIET),
     Hunt("checkpoint-overtakes", arguments=QUIET, kills=6),
     Hunt("offer-not-made-again"),
-    Hunt("buffered-event-dropped", kills=6),
+    Hunt("buffered-event-dropped", kills=10),
 )
 
 
