@@ -1,5 +1,8 @@
 //! Generates service stubs: of the public services from the descriptor that `temporalio-protos` publishes, of our internal
 //! services and stored records from `cairn/*.proto`. Message types of `temporal.api.*` are that crate's own.
+//!
+//! For each public service also `Shared`: the service behind a pointer. Its server is compiled in this crate, once, instead of
+//! wherever the service is implemented.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -7,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use prost::Message;
-use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
 use protox::Compiler;
 use protox::file::{File, FileResolver};
 
@@ -41,6 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     fs::write(out.join("temporal_descriptors.bin"), public.encode_to_vec())?;
+    for file in &public.file {
+        for service in &file.service {
+            let name = format!("shared_{}.rs", snake(service.name()));
+            fs::write(out.join(name), shared(service))?;
+        }
+    }
     stubs().compile_fds(public.clone())?;
     for file in &mut public.file {
         file.service.clear();
@@ -59,6 +68,44 @@ fn stubs() -> tonic_prost_build::Builder {
         .extern_path(".google.protobuf.Duration", "::prost_types::Duration")
         .extern_path(".google.protobuf.Timestamp", "::prost_types::Timestamp")
         .extern_path(".google.protobuf.Any", "::prost_types::Any")
+}
+
+/// `Shared(Arc<dyn Service>)`, which passes every call on.
+fn shared(service: &ServiceDescriptorProto) -> String {
+    let name = service.name();
+    let methods = service.method.iter().map(|method| {
+        let (input, output) = (message(method.input_type()), message(method.output_type()));
+        let method = snake(method.name());
+        format!(
+            "    fn {method}<'life, 'call>(&'life self, request: tonic::Request<{input}>) \
+                -> Answer<'call, {output}> where 'life: 'call, Self: 'call {{ self.0.{method}(request) }}\n"
+        )
+    });
+    let methods: String = methods.collect();
+    format!(
+        "/// A `{name}` behind a pointer.\n\
+        #[derive(Clone)]\n\
+        pub struct Shared(pub std::sync::Arc<dyn super::{module}_server::{name}>);\n\
+        type Answer<'call, T> = std::pin::Pin<Box<dyn std::future::Future<\
+            Output = Result<tonic::Response<T>, tonic::Status>> + Send + 'call>>;\n\
+        impl super::{module}_server::{name} for Shared {{\n{methods}}}\n",
+        module = snake(name),
+    )
+}
+
+fn message(name: &str) -> String {
+    format!("crate{}", name.replace('.', "::"))
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
 }
 
 /// Our own files, compiled against the public descriptor: no protoc, no copy of the public files.

@@ -276,6 +276,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// A run with all that is needed to fold it.
     async fn load(&self, run: RunId) -> Result<Option<Stored>, ReadError>;
 
+    /// Every record of a run, in order: for a snapshot that cannot be read any more.
+    async fn records(&self, run: RunId) -> Result<Vec<Record>, ReadError>;
+
     /// Fragments of a history from the one that holds event `from`, in order, up to event `to` (exclusive), stopping after
     /// `limit` fragments or 2 MiB. Records without events are left out.
     async fn page(

@@ -34,6 +34,7 @@ use crate::id::{Entropy, Epoch, Key, RunId, ShardId, Ticket, Time};
 use crate::kind::{Kind, Offer, Queue, Unavailable};
 use crate::log::{Found, Parked, ReadError, ShardBatch, Stored, WakeUp};
 
+pub use checkpoint::is_readable;
 pub use config::Config;
 
 use entry::Entry;

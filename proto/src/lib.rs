@@ -21,12 +21,22 @@ pub use temporalio_protos::temporal;
 /// Server and client stubs of `temporal.api.workflowservice.v1.WorkflowService`.
 pub mod workflowservice {
     tonic::include_proto!("temporal.api.workflowservice.v1");
+    mod shared {
+        include!(concat!(env!("OUT_DIR"), "/shared_workflow_service.rs"));
+    }
+    pub use shared::Shared;
 }
 
 /// Server and client stubs of `temporal.api.operatorservice.v1.OperatorService`.
 pub mod operatorservice {
     tonic::include_proto!("temporal.api.operatorservice.v1");
+    mod shared {
+        include!(concat!(env!("OUT_DIR"), "/shared_operator_service.rs"));
+    }
+    pub use shared::Shared;
 }
+
+pub mod routes;
 
 /// Ours: tokens, stored records, internal services.
 pub mod cairn {

@@ -60,6 +60,11 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
         report::print(args.output, &report::versus(&document), &document)?;
         return document.verdict();
     }
+    if args.alone {
+        let side = versus::alone(args).await?;
+        report::print(args.output, &report::alone(&side), &side)?;
+        return side.verdict();
+    }
     let mut bench = Bench::connect(args, &args.address, args.server_pid).await?;
     bench.metrics.clone_from(&args.metrics);
     let mut memory = Memory::default();

@@ -7,8 +7,8 @@ use cairn_history::id::{Epoch, Key, RunId, ShardId, Time};
 use cairn_history::kind::Queue;
 use cairn_history::log::visibility::{Position, Query};
 use cairn_history::log::{
-    Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Row, ShardBatch, Store,
-    Stored, WakeUp,
+    Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row, ShardBatch,
+    Store, Stored, WakeUp,
 };
 use cairn_proto::cairn::history::v1 as history;
 use cairn_proto::cairn::history::v1::history_service_server::HistoryService;
@@ -56,6 +56,10 @@ impl Store for Memory {
 
     async fn load(&self, _: RunId) -> Result<Option<Stored>, ReadError> {
         Ok(None)
+    }
+
+    async fn records(&self, _: RunId) -> Result<Vec<Record>, ReadError> {
+        Ok(Vec::new())
     }
 
     async fn page(&self, _: RunId, _: i64, _: i64, _: usize) -> Result<Vec<Fragment>, ReadError> {

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{
-    Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Row, ShardBatch, Store,
-    Stored, WakeUp, visibility,
+    Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row, ShardBatch,
+    Store, Stored, WakeUp, visibility,
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
@@ -184,6 +184,10 @@ impl Store for Model {
 
     async fn load(&self, run: RunId) -> Result<Option<Stored>, ReadError> {
         Ok(self.read()?.load(run))
+    }
+
+    async fn records(&self, run: RunId) -> Result<Vec<Record>, ReadError> {
+        Ok(self.read()?.records(run).cloned().collect())
     }
 
     async fn page(

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use super::{
-    Committed, Failure, Found, Fragment, Namespace, OpenError, Parked, ReadError, Row, ShardBatch,
-    Store, Stored, WakeUp, visibility,
+    Committed, Failure, Found, Fragment, Namespace, OpenError, Parked, ReadError, Record, Row,
+    ShardBatch, Store, Stored, WakeUp, visibility,
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
@@ -126,6 +126,10 @@ impl Store for Postgres {
 
     async fn load(&self, run: RunId) -> Result<Option<Stored>, ReadError> {
         read::load(&self.readers, run).await.map_err(read::error)
+    }
+
+    async fn records(&self, run: RunId) -> Result<Vec<Record>, ReadError> {
+        read::records(&self.readers, run).await.map_err(read::error)
     }
 
     async fn page(

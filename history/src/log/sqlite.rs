@@ -15,8 +15,8 @@ use rusqlite::Connection;
 
 use super::open::OpenError;
 use super::{
-    Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Row, ShardBatch, Store,
-    Stored, WakeUp, visibility,
+    Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row, ShardBatch,
+    Store, Stored, WakeUp, visibility,
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
@@ -178,6 +178,10 @@ impl Store for Sqlite {
 
     async fn load(&self, run: RunId) -> Result<Option<Stored>, ReadError> {
         self.read(|reader| read::load(reader, run))
+    }
+
+    async fn records(&self, run: RunId) -> Result<Vec<Record>, ReadError> {
+        self.long_read(|reader| read::records(reader, run))
     }
 
     async fn page(

@@ -8,8 +8,9 @@ use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 use tonic::Status;
 
+use crate::execution::Workflow;
 use crate::id::{RunId, ShardId};
-use crate::log::{Fragment, ReadError, Store};
+use crate::log::{Fragment, ReadError, Snapshot, Store, Stored};
 use crate::shard::{Load, Loaded, Slice};
 
 /// The most fragments (transitions) of one page; the reference counts the same way.
@@ -48,7 +49,7 @@ async fn read(store: &dyn Store, shard: ShardId, load: Load) -> Result<Loaded, R
             let found = store.find(&key, start_request_id.as_deref()).await?;
             let wanted = run.or_else(|| found.current.as_ref().map(|row| row.run));
             let stored = match wanted {
-                Some(run) => store.load(run).await?.map(Box::new),
+                Some(run) => run_of(store, run).await?,
                 None => None,
             };
             Loaded::Id { found, stored }
@@ -72,8 +73,24 @@ async fn read(store: &dyn Store, shard: ShardId, load: Load) -> Result<Loaded, R
             limit,
             ..
         } => Loaded::Parked(store.parked(shard, &queue, after.as_ref(), limit).await?),
-        Load::Run { run, .. } => Loaded::Run(store.load(run).await?.map(Box::new)),
+        Load::Run { run, .. } => Loaded::Run(run_of(store, run).await?),
     })
+}
+
+/// A run with what is needed to fold it: every record if its snapshot is one that another version wrote.
+async fn run_of(store: &dyn Store, run: RunId) -> Result<Option<Box<Stored>>, ReadError> {
+    let Some(mut stored) = store.load(run).await? else {
+        return Ok(None);
+    };
+    if stored.snapshot.as_ref().is_some_and(|it| !is_readable(it)) {
+        stored.snapshot = None;
+        stored.records = store.records(run).await?;
+    }
+    Ok(Some(Box::new(stored)))
+}
+
+fn is_readable(snapshot: &Snapshot) -> bool {
+    crate::shard::is_readable::<Workflow>(snapshot)
 }
 
 /// Events of a run from the log, as many as fit one page, and the id behind the last of them if the range goes on.

@@ -19,6 +19,10 @@ use crate::shard::Taken;
 /// The most that one commit carries.
 const ITEMS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 4 << 20;
+/// Behind a commit of so many items a writer waits so long for more: under load a commit costs the more the less it carries, and
+/// whoever waits behind it waits anyway.
+const CROWD: usize = 3;
+const GATHER: Duration = Duration::from_micros(500);
 /// Between tries when the store takes nothing.
 pub(super) const RETRY_MIN: Duration = Duration::from_millis(5);
 pub(super) const RETRY_MAX: Duration = Duration::from_secs(1);
@@ -64,6 +68,11 @@ impl Bell {
         }
     }
 
+    /// The shards that rang since, without waiting for one.
+    fn meanwhile(&self) -> BTreeSet<ShardId> {
+        std::mem::take(&mut self.rung.lock().shards)
+    }
+
     /// The shards that rang; `None` when it is time to end.
     fn answer(&self) -> Option<BTreeSet<ShardId>> {
         let mut rung = self.rung.lock();
@@ -89,6 +98,7 @@ pub(super) fn spawn_all(shell: &Arc<Shell>) {
                     shell,
                     number: writer,
                     retry: RETRY_MIN,
+                    crowded: false,
                 }
                 .run();
             })
@@ -106,12 +116,18 @@ struct Writer {
     shell: Arc<Shell>,
     number: usize,
     retry: Duration,
+    /// The last commit carried several items: more are on their way.
+    crowded: bool,
 }
 
 impl Writer {
     fn run(mut self) {
         let bell = Arc::clone(&self.shell.writers[self.number]);
-        while let Some(rung) = bell.answer() {
+        while let Some(mut rung) = bell.answer() {
+            if self.crowded {
+                std::thread::sleep(GATHER);
+                rung.append(&mut bell.meanwhile());
+            }
             let taken = self.take(rung);
             if !taken.is_empty() {
                 self.commit(taken);
@@ -154,6 +170,7 @@ impl Writer {
             )
             .unzip();
         let items: usize = batches.iter().map(|batch| batch.items.len()).sum();
+        self.crowded = items >= CROWD;
         metrics::counter!("cairn_commits").increment(1);
         metrics::counter!("cairn_commit_items").increment(items as u64);
         match self.store(&batches) {

@@ -115,9 +115,13 @@ impl<K: Kind> Shard<K> {
         let Some((due, key)) = self.cache.watched.pop_first() else {
             return;
         };
-        let quiet = self.config.quiet;
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
+        };
+        let quiet = if entry.is_over() {
+            self.config.quiet_closed
+        } else {
+            self.config.quiet
         };
         let touched = entry.touched.after(quiet);
         let (again, leave) = if touched > due {
@@ -129,6 +133,19 @@ impl<K: Kind> Shard<K> {
         self.cache.watch(again, &key);
         if leave {
             self.retire(&key, crowded, out);
+        }
+    }
+
+    /// A run of the id has closed: most are not asked for again, so the id is looked at sooner than was planned.
+    pub(super) fn look_sooner(&mut self, key: &Arc<Key>) {
+        let due = self.now.after(self.config.quiet_closed);
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        if entry.is_over() && due < entry.due {
+            self.cache.unwatch(entry.due, key);
+            self.cache.watch(due, key);
+            entry.due = due;
         }
     }
 

@@ -90,6 +90,11 @@ fn seal<K: Kind>(time: Time, state: &K::State) -> Bytes {
     Bytes::from(bytes)
 }
 
+/// Can this version read a snapshot? If not, the run is folded from its first record.
+pub fn is_readable<K: Kind>(snapshot: &Snapshot) -> bool {
+    unseal::<K>(snapshot).is_some()
+}
+
 /// The time and state of a snapshot. `None`: of another version.
 pub(super) fn unseal<K: Kind>(snapshot: &Snapshot) -> Option<(Time, K::State)> {
     let (time, state) = snapshot.state.split_first_chunk()?;

@@ -9,6 +9,8 @@ pub struct Config {
     pub reads_need_proof: bool,
     /// A run that nobody touched for so long is checkpointed and leaves memory.
     pub quiet: Duration,
+    /// The same for ids whose runs have all closed.
+    pub quiet_closed: Duration,
     /// Loaded runs; above it the least recently used leave.
     pub cached_runs_max: usize,
     /// Bytes of loaded runs, roughly.
@@ -53,6 +55,7 @@ impl Default for Config {
         Self {
             reads_need_proof: true,
             quiet: Duration::from_secs(5),
+            quiet_closed: Duration::from_secs(1),
             cached_runs_max: 10_000,
             cached_bytes_max: 256 << 20,
             tail_bytes_max: 128 << 10,

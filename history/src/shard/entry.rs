@@ -64,6 +64,11 @@ impl<K: Kind> Entry<K> {
         self.runs.iter_mut().find(|cached| cached.run == run)
     }
 
+    /// Are all its runs closed that are here?
+    pub(super) fn is_over(&self) -> bool {
+        !self.runs.is_empty() && self.runs.iter().all(|cached| !K::is_open(&cached.state))
+    }
+
     /// The row of the loaded run that a start request began.
     pub(super) fn began_by(&self, start_request_id: &str) -> Option<Row> {
         let begun = |cached: &&Cached<K>| &*cached.start_request_id == start_request_id;

@@ -62,6 +62,9 @@ impl<K: Kind> Shard<K> {
         for run in address.into_iter().chain(begun) {
             self.settle(key, run, out);
         }
+        if moves {
+            self.look_sooner(key);
+        }
     }
 
     /// Queues an item of an id.

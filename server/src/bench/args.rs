@@ -33,7 +33,7 @@ pub(crate) enum Scenario {
     HalfLoad,
     /// Reading one long history, page after page.
     History,
-    /// Workflows that sleep on a timer: how fast they start, what memory they take; with --versus also a kill and a restart.
+    /// Workflows that sleep on a timer: how fast they start, what memory they take; with --versus or --alone also a kill and a restart.
     Sleeping,
 }
 
@@ -130,8 +130,11 @@ pub(crate) struct Args {
     /// Start this binary and ours in turn and compare them.
     #[arg(long, value_name = "PATH")]
     pub(crate) versus: Option<PathBuf>,
+    /// Start our server on a fresh file and measure it alone, sleepers through a kill and a restart.
+    #[arg(long, conflicts_with = "versus")]
+    pub(crate) alone: bool,
     /// Our side of the comparison; without, this binary itself.
-    #[arg(long, value_name = "PATH", requires = "versus")]
+    #[arg(long, value_name = "PATH")]
     pub(crate) ours: Option<PathBuf>,
     /// `SQLite` settings of the reference.
     #[arg(
@@ -146,7 +149,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 5, requires = "versus")]
     pub(crate) rounds: usize,
     /// Where the databases are put; must be on a disk.
-    #[arg(long, default_value = ".", requires = "versus")]
+    #[arg(long, default_value = ".")]
     pub(crate) dir: PathBuf,
     #[arg(short, long, value_enum, default_value = "text")]
     pub(crate) output: Output,

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Transactions of the event log; the reference has nothing like it.
-const COMMITS: &str = "log_commits";
+const COMMITS: &str = "cairn_commits";
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAGE_BYTES_MAX: u64 = 16 << 20;
 
@@ -48,11 +48,11 @@ mod tests {
 
     #[test]
     fn a_counter_is_summed_over_its_labels_and_not_mistaken_for_another() {
-        let page = "HTTP/1.0 200 OK\r\n\r\n# TYPE log_commits counter\n\
-            log_commits{store=\"a } b\"} 3\nlog_commits_total{store=\"c\"} 4 1700000000\n\
-            log_commits_failed 100\n";
-        assert_eq!(sum(page, "log_commits"), Some(7.0));
-        assert_eq!(sum("log_commits 2\n", "log_commits"), Some(2.0));
+        let page = "HTTP/1.0 200 OK\r\n\r\n# TYPE cairn_commits counter\n\
+            cairn_commits{store=\"a } b\"} 3\ncairn_commits_total{store=\"c\"} 4 1700000000\n\
+            cairn_commits_failed 100\n";
+        assert_eq!(sum(page, "cairn_commits"), Some(7.0));
+        assert_eq!(sum("cairn_commits 2\n", "cairn_commits"), Some(2.0));
         assert_eq!(sum(page, "commits"), None);
     }
 }

@@ -15,6 +15,7 @@ pub(crate) use comparison::versus;
 
 use super::args::Output;
 use super::scenario::Outcome;
+use super::versus::Side;
 
 /// Tells a person what goes on.
 pub(crate) fn progress(text: &str) {
@@ -113,6 +114,20 @@ pub(crate) fn single(version: &str, outcomes: &[Outcome]) -> String {
         }
     }
     text
+}
+
+/// One life of our server.
+pub(crate) fn alone(side: &Side) -> String {
+    let lives = side.passes.iter().map(|pass| {
+        format!(
+            "{}\ncold start {} ms, idle RSS {}, peak RSS {}",
+            single(&side.version, &pass.outcomes),
+            number(pass.cold_start_ms),
+            bytes(kib(pass.idle_rss_kib)),
+            bytes(kib(pass.peak_rss_kib)),
+        )
+    });
+    lives.collect::<Vec<_>>().join("\n")
 }
 
 /// What does not fit into a column: its own figures, the closing check, failures.

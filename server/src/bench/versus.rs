@@ -77,8 +77,8 @@ pub(crate) struct Pass {
 impl Document {
     /// An error when a history does not show what was acknowledged.
     pub(crate) fn verdict(&self) -> anyhow::Result<()> {
-        let passes = self.ours.passes.iter().chain(&self.reference.passes);
-        scenario::verdict(passes.flat_map(|pass| &pass.outcomes))
+        self.ours.verdict()?;
+        self.reference.verdict()
     }
 }
 
@@ -94,19 +94,42 @@ impl Side {
             passes: Vec::new(),
         })
     }
+
+    /// An error when a history does not show what was acknowledged.
+    pub(crate) fn verdict(&self) -> anyhow::Result<()> {
+        scenario::verdict(self.passes.iter().flat_map(|pass| &pass.outcomes))
+    }
+}
+
+/// Measures one life of our server.
+pub(crate) async fn alone(args: &Args) -> anyhow::Result<Side> {
+    let folder = folder(args)?;
+    let mut side = Side::new(&ours(args)?, &[])?;
+    let file = folder.path().join("ours.db");
+    let pass = pass(args, &mut side, &file).await?;
+    side.passes.push(pass);
+    Ok(side)
+}
+
+fn ours(args: &Args) -> std::io::Result<PathBuf> {
+    match &args.ours {
+        Some(path) => Ok(path.clone()),
+        None => std::env::current_exe(),
+    }
+}
+
+/// Where the databases of a comparison are; gone with it.
+fn folder(args: &Args) -> anyhow::Result<tempfile::TempDir> {
+    disk::refuse_memory(&args.dir)?;
+    tempfile::Builder::new()
+        .prefix("cairn-bench-")
+        .tempdir_in(&args.dir)
+        .with_context(|| format!("no folder for databases in {}", args.dir.display()))
 }
 
 /// Measures both sides `args.rounds` times.
 pub(crate) async fn run(args: &Args, reference: &Path) -> anyhow::Result<Document> {
-    disk::refuse_memory(&args.dir)?;
-    let folder = tempfile::Builder::new()
-        .prefix("cairn-bench-")
-        .tempdir_in(&args.dir)
-        .with_context(|| format!("no folder for databases in {}", args.dir.display()))?;
-    let ours = match &args.ours {
-        Some(path) => path.clone(),
-        None => std::env::current_exe()?,
-    };
+    let folder = folder(args)?;
     let pragmas: &[&str] = match args.reference_pragmas {
         Pragmas::Default => &[],
         Pragmas::Wal => &[
@@ -124,7 +147,7 @@ pub(crate) async fn run(args: &Args, reference: &Path) -> anyhow::Result<Documen
             rounds: args.rounds,
             seconds: args.seconds().as_secs(),
         },
-        ours: Side::new(&ours, &[])?,
+        ours: Side::new(&ours(args)?, &[])?,
         reference: Side::new(reference, pragmas)?,
         warnings: Vec::new(),
     };
@@ -228,7 +251,8 @@ async fn restarted(
             pass.peak_rss_kib = pass.peak_rss_kib.max(usage.peak_kib);
             pass.written_bytes += usage.written;
         }
-        server.kill_and_restart()
+        server.kill_and_restart()?;
+        Ok(server.pid())
     })
     .await?;
     if !server.is_alive() {

@@ -6,8 +6,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_proto::operatorservice::operator_service_server::OperatorServiceServer;
-use cairn_proto::workflowservice::workflow_service_server::WorkflowServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::codec::CompressionEncoding::Gzip;
@@ -65,19 +63,10 @@ fn routes(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let mut routes = Routes::builder();
+    let bytes_max = config.message_bytes_max;
+    cairn_proto::routes::workflow(&mut routes, Arc::clone(&engine.workflow) as _, bytes_max);
+    cairn_proto::routes::operator(&mut routes, Arc::clone(&engine.operator) as _, bytes_max);
     routes
-        .add_service(
-            WorkflowServiceServer::from_arc(Arc::clone(&engine.workflow))
-                .max_decoding_message_size(config.message_bytes_max)
-                .accept_compressed(Gzip)
-                .send_compressed(Gzip),
-        )
-        .add_service(
-            OperatorServiceServer::from_arc(Arc::clone(&engine.operator))
-                .max_decoding_message_size(config.message_bytes_max)
-                .accept_compressed(Gzip)
-                .send_compressed(Gzip),
-        )
         .add_service(health.accept_compressed(Gzip).send_compressed(Gzip))
         .add_service(
             reflection()

@@ -146,6 +146,7 @@ pub(super) async fn records_behind_a_snapshot_are_loaded(place: &mut dyn Place) 
         let stored = store.load(run(1)).await.unwrap().unwrap();
         assert_eq!(stored.snapshot.unwrap().seq, seq);
         assert_eq!(stored.records, records[usize::try_from(seq).unwrap()..]);
+        assert_eq!(store.records(run(1)).await.unwrap(), records);
     }
     // In the same batch as the records it stands for.
     let later = record(6, 6, 1);

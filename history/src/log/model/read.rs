@@ -27,7 +27,7 @@ impl Disk {
         }
     }
 
-    fn records(&self, run: RunId) -> impl DoubleEndedIterator<Item = &Record> {
+    pub(super) fn records(&self, run: RunId) -> impl DoubleEndedIterator<Item = &Record> {
         self.log
             .range((run, i64::MIN, 0)..=(run, i64::MAX, u64::MAX))
             .map(|(_, record)| record)

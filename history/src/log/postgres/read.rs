@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Error, PgExecutor, Row as _};
 
 use super::super::visibility::{Position, Query, sql};
 use super::super::{
-    Found, Fragment, Namespace, PAGE_BYTES, Parked, ReadError, Row, Stored, WakeUp,
+    Found, Fragment, Namespace, PAGE_BYTES, Parked, ReadError, Record, Row, Stored, WakeUp,
 };
 use super::rows::{self, Columns};
 use crate::id::{Key, RunId, ShardId, Time};
@@ -85,11 +85,7 @@ pub(super) async fn load(pool: &PgPool, run: RunId) -> Result<Option<Stored>> {
         Some((snapshot, behind)) => (i64::try_from(snapshot.seq).unwrap_or(i64::MAX), *behind),
         None => (-1, i64::MIN),
     };
-    let statement = sqlx::query(include_str!("queries/records.sql"))
-        .bind(id)
-        .bind(first_event_id)
-        .bind(seq);
-    let records = all(&mut *moment, statement, rows::record).await?;
+    let records = behind(&mut *moment, run, first_event_id, seq).await?;
     let statement = sqlx::query(include_str!("queries/heartbeats.sql")).bind(id);
     let heartbeats = all(&mut *moment, statement, rows::heartbeat).await?;
     moment.commit().await?;
@@ -99,6 +95,23 @@ pub(super) async fn load(pool: &PgPool, run: RunId) -> Result<Option<Stored>> {
         records,
         heartbeats,
     }))
+}
+
+pub(super) async fn records(pool: &PgPool, run: RunId) -> Result<Vec<Record>> {
+    behind(pool, run, i64::MIN, -1).await
+}
+
+async fn behind(
+    connection: impl sqlx::PgExecutor<'_>,
+    run: RunId,
+    first_event_id: i64,
+    seq: i64,
+) -> Result<Vec<Record>> {
+    let statement = sqlx::query(include_str!("queries/records.sql"))
+        .bind(&run.0[..])
+        .bind(first_event_id)
+        .bind(seq);
+    all(connection, statement, rows::record).await
 }
 
 pub(super) async fn page(

@@ -156,6 +156,10 @@ fn pragma<T: rusqlite::types::FromSql>(
 
 /// A connection that cannot write, whatever it is asked.
 pub(super) fn only_reads(connection: &Connection) -> Result<(), OpenError> {
+    // KiB. Each commit of the writer empties the cache of a reader, at a cost that grows with its size.
+    connection
+        .pragma_update(None, "cache_size", -512)
+        .map_err(database)?;
     connection
         .pragma_update(None, "query_only", true)
         .map_err(database)

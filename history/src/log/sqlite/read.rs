@@ -4,7 +4,7 @@ use rusqlite::{Connection, Error, ErrorCode, Params, Row as SqlRow, params};
 
 use super::super::visibility::{Position, Query, sql};
 use super::super::{
-    Found, Fragment, Namespace, PAGE_BYTES, Parked, ReadError, Row, Stored, WakeUp,
+    Found, Fragment, Namespace, PAGE_BYTES, Parked, ReadError, Record, Row, Stored, WakeUp,
 };
 use super::rows;
 use crate::id::{Key, NamespaceId, RunId, ShardId, Time};
@@ -101,12 +101,7 @@ pub(super) fn load(connection: &Connection, run: RunId) -> Result<Option<Stored>
         Some((snapshot, behind)) => (count_of_seq(snapshot.seq), *behind),
         None => (-1, i64::MIN),
     };
-    let records = all(
-        &moment,
-        include_str!("queries/records.sql"),
-        params![row.run.0, first_event_id, seq],
-        rows::record,
-    )?;
+    let records = behind(&moment, row.run, first_event_id, seq)?;
     let heartbeats = all(
         &moment,
         include_str!("queries/heartbeats.sql"),
@@ -124,6 +119,24 @@ pub(super) fn load(connection: &Connection, run: RunId) -> Result<Option<Stored>
 /// A sequence number that came out of the database fits back into it.
 fn count_of_seq(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+pub(super) fn records(connection: &Connection, run: RunId) -> Result<Vec<Record>> {
+    behind(connection, run, i64::MIN, -1)
+}
+
+fn behind(
+    connection: &Connection,
+    run: RunId,
+    first_event_id: i64,
+    seq: i64,
+) -> Result<Vec<Record>> {
+    all(
+        connection,
+        include_str!("queries/records.sql"),
+        params![run.0, first_event_id, seq],
+        rows::record,
+    )
 }
 
 pub(super) fn page(

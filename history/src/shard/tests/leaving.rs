@@ -1,6 +1,6 @@
 //! Runs that nobody touches leave memory and come back as they were.
 
-use super::toy::{Answer, Question};
+use super::toy::{Answer, Question, Refusal};
 use super::world::{World, add, at, config, seconds};
 use crate::id::Time;
 use crate::log::Write;
@@ -38,6 +38,17 @@ fn a_quiet_run_is_checkpointed_and_forgotten() {
     assert_eq!(world.table.runs[&run].wake_at, Some(at(5000)));
     assert_eq!(world.call("a", add(1, "x")), Ok(Answer::Value(run, 1)));
     assert_eq!(world.table.runs[&run].wake_at, Some(Time(0)));
+}
+
+#[test]
+fn a_closed_run_leaves_sooner() {
+    let mut world = World::new();
+    world.start("open");
+    world.start("closed");
+    world.call("closed", Question::Close).unwrap();
+    world.pass(seconds(2));
+    assert_eq!(world.shard.stats().cached_runs, 1);
+    assert_eq!(world.call("closed", add(1, "x")), Err(Refusal::Closed));
 }
 
 #[test]

@@ -16,8 +16,11 @@ use crate::bench::pace::{self, LONGEST, Ran};
 use crate::bench::program::{Milestone, Program};
 use crate::bench::verify;
 
-/// Between the last start and the first timer: the drain of the starts, the kill and the restart.
-const MARGIN: Duration = Duration::from_secs(15);
+/// Between the last start and the first timer: the drain of the starts, their checkpoints, the kill and the restart.
+const MARGIN: Duration = Duration::from_secs(75);
+/// A server that has written nothing for so long has nothing left to write.
+const QUIET: Duration = Duration::from_secs(8);
+const QUIET_MAX: Duration = Duration::from_secs(25);
 const PROBE: Duration = Duration::from_millis(10);
 /// How long after their moment all sleepers may take.
 const WAKING: Duration = Duration::from_secs(90);
@@ -35,20 +38,26 @@ pub(crate) async fn start_only(bench: &Bench<'_>, concurrency: usize) -> Outcome
 pub(crate) async fn through_a_restart(
     bench: &Bench<'_>,
     concurrency: usize,
-    restart: impl FnOnce() -> anyhow::Result<()>,
+    restart: impl FnOnce() -> anyhow::Result<u32>,
 ) -> anyhow::Result<Outcome> {
     let until = SystemTime::now() + bench.limits().duration + MARGIN;
     let program = Program::Sleep { until };
     let starter = Starter::new(bench, program);
     let (ran, mut outcome) = fall_asleep(bench, &starter, concurrency).await;
     outcome = outcome.with_worker(starter.worker()); // Later its polls fail because nobody is there.
+    if let Some(pid) = bench.server {
+        outcome.more.insert("rss_quiet_kib", quiet_kib(pid).await);
+    }
     let began = Instant::now();
-    restart()?;
+    let pid = restart()?;
     answers(bench).await?;
     outcome.more.insert("restart_to_answer_ms", millis(began));
     let probe = Starter::new(bench, Program::Noop);
     polled(&probe).await?;
     outcome.more.insert("restart_to_polled_ms", millis(began));
+    outcome
+        .more
+        .insert("rss_restarted_kib", quiet_kib(pid).await);
     if SystemTime::now() > until {
         outcome
             .failures
@@ -88,6 +97,22 @@ async fn fall_asleep(bench: &Bench<'_>, starter: &Starter, concurrency: usize) -
             .insert("rss_bytes_each", whole(grown) / whole(sleepers.max(1)));
     }
     (ran, outcome)
+}
+
+/// What a server takes when it has nothing left to write.
+async fn quiet_kib(pid: u32) -> f64 {
+    let began = Instant::now();
+    let mut last = Usage::of(pid);
+    let mut since = Instant::now();
+    while since.elapsed() < QUIET && began.elapsed() < QUIET_MAX {
+        sleep(Duration::from_millis(500)).await;
+        let now = Usage::of(pid);
+        if now.map(|usage| usage.written) != last.map(|usage| usage.written) {
+            since = Instant::now();
+        }
+        last = now;
+    }
+    last.map_or(0.0, |usage| whole(usage.rss_kib))
 }
 
 /// Waits for the first good answer.
