@@ -10,6 +10,7 @@ mod cache;
 mod checkpoint;
 mod config;
 mod entry;
+mod fold;
 mod offers;
 mod park;
 mod queue;

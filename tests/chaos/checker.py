@@ -209,12 +209,17 @@ def idempotency(world: World) -> Iterator[Violation]:
     """I-8: one request, one effect, one run id; and no run that nobody asked for."""
     run_ids: dict[tuple[str, str], set[str]] = defaultdict(set)
     requests: dict[str, set[str]] = defaultdict(set)
+    acked_at: dict[tuple[str, str], int] = {}
+    """Where in the log a request was acknowledged for the first time."""
     for op in world.ops:
         if op.kind == "start":
+            key = (op.fields["workflow_id"], op.fields["request_id"])
             if op.outcome != "fail":
                 requests[op.fields["workflow_id"]].add(op.fields["request_id"])
             if op.ok and op.result.get("started", True):
-                run_ids[op.fields["workflow_id"], op.fields["request_id"]].add(op.result["run_id"])
+                run_ids[key].add(op.result["run_id"])
+                if op.answered_at is not None:
+                    acked_at[key] = min(op.answered_at, acked_at.get(key, op.answered_at))
     for key, found in run_ids.items():
         if len(found) > 1:
             yield Violation("I-8", f"start {key} made {sorted(found)}")
@@ -229,19 +234,11 @@ def idempotency(world: World) -> Iterator[Violation]:
             yield Violation("I-8", f"{run.run_id} was asked to cancel twice")
     for op in world.ops:
         key = (op.fields.get("workflow_id", ""), op.fields.get("request_id", ""))
-        if op.kind == "start" and op.result.get("code") == "ALREADY_EXISTS" and firsts[key[0]] == 1 and acked_before(world, key, op):
+        if op.kind == "start" and op.result.get("code") == "ALREADY_EXISTS" and firsts[key[0]] == 1 and acked_at.get(key, op.invoked_at) < op.invoked_at:
             yield Violation("I-8", f"start {key} was acknowledged and then refused")
     for workflow_id, count in firsts.items():
         if workflow_id in requests and count > len(requests[workflow_id]):
             yield Violation("I-8", f"{workflow_id} has {count} first runs for {len(requests[workflow_id])} requests")
-
-
-def acked_before(world: World, key: tuple[str, str], later: Op) -> bool:
-    """Whether a start request had been acknowledged when it was asked again."""
-    return any(
-        (op.fields["workflow_id"], op.fields["request_id"]) == key and op.result.get("started", True) and op.answered_at is not None and op.answered_at < later.invoked_at
-        for op in world.acked("start")
-    )
 
 
 def order(world: World) -> Iterator[Violation]:

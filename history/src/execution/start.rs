@@ -13,17 +13,13 @@ use std::time::Duration;
 
 use cairn_proto::cairn::record::v1::Opened;
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::{Payload, Payloads, Priority, WorkflowType};
+use cairn_proto::temporal::api::common::v1::{Payload, Payloads, WorkflowType};
 use cairn_proto::temporal::api::enums::v1::{
     WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict,
     WorkflowIdReusePolicy as Reuse,
 };
+use cairn_proto::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
-use cairn_proto::temporal::api::history::v1::{
-    HistoryEvent, WorkflowExecutionStartedEventAttributes,
-};
-use cairn_proto::temporal::api::sdk::v1::UserMetadata;
-use serde::{Deserialize, Serialize};
 
 use super::command::Signed;
 use super::retry::Policy;
@@ -35,102 +31,15 @@ use super::{
     Volatile, answer_step, attach, check_priority, payload_size, properties, query, refuse, signal,
     terminate, wire,
 };
-use crate::id::{NamespaceId, RunId, Time};
-use crate::kind::{Answered, Context, Illegal, Stop};
+use crate::id::RunId;
+use crate::kind::{Answered, Context, Stop};
 use crate::planted::{Fault, planted};
 
-/// What the first event fixed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Origin {
-    pub(crate) run: RunId,
-    pub(crate) namespace: NamespaceId,
-    pub(crate) workflow_id: String,
-    pub(crate) workflow_type: String,
-    pub(crate) task_queue: String,
-    pub(crate) request_id: String,
-    pub(crate) first_run: RunId,
-    pub(crate) original_run: String,
-    /// None and zero: none. The event shows which.
-    pub(crate) execution_timeout: Option<Duration>,
-    pub(crate) run_timeout: Option<Duration>,
-    pub(crate) task_timeout: Duration,
-    pub(crate) execution_expiration: Option<Time>,
-    pub(crate) attempt: i32,
-    pub(crate) retry_policy: Option<Policy>,
-    pub(crate) cron_schedule: String,
-    pub(crate) start_time: Time,
-    pub(crate) backoff: Duration,
-    pub(crate) retention: Duration,
-    #[serde(with = "wire::optional")]
-    pub(crate) priority: Option<Priority>,
-    #[serde(with = "wire::optional")]
-    pub(crate) user_metadata: Option<UserMetadata>,
-}
+mod origin;
+mod policies;
 
-impl Origin {
-    pub(crate) fn new(
-        run: RunId,
-        opened: &Opened,
-        event: &HistoryEvent,
-        it: &WorkflowExecutionStartedEventAttributes,
-    ) -> Result<Self, Illegal> {
-        let namespace = <[u8; 16]>::try_from(&*opened.namespace_id)
-            .map_err(|_| Illegal("a namespace id that is none".to_owned()))?;
-        let task_queue = it.task_queue.as_ref().map(|it| it.name.clone());
-        Ok(Self {
-            run,
-            namespace: NamespaceId(namespace),
-            workflow_id: it.workflow_id.clone(),
-            workflow_type: it
-                .workflow_type
-                .as_ref()
-                .map(|it| it.name.clone())
-                .unwrap_or_default(),
-            task_queue: task_queue.unwrap_or_default(),
-            request_id: opened.start_request_id.clone(),
-            first_run: it.first_execution_run_id.parse().unwrap_or(run),
-            original_run: it.original_execution_run_id.clone(),
-            execution_timeout: wire::optional_span(it.workflow_execution_timeout.as_ref()),
-            run_timeout: wire::optional_span(it.workflow_run_timeout.as_ref()),
-            task_timeout: wire::span(it.workflow_task_timeout.as_ref()),
-            execution_expiration: it
-                .workflow_execution_expiration_time
-                .as_ref()
-                .map(wire::time),
-            attempt: it.attempt,
-            retry_policy: it.retry_policy.as_ref().map(Policy::filled),
-            cron_schedule: it.cron_schedule.clone(),
-            start_time: event.event_time.as_ref().map_or(Time(0), wire::time),
-            backoff: wire::span(it.first_workflow_task_backoff.as_ref()),
-            retention: wire::span(opened.retention.as_ref()),
-            priority: it.priority.clone(),
-            user_metadata: event.user_metadata.clone(),
-        })
-    }
-
-    /// When the run begins to execute.
-    pub(crate) fn execution_time(&self) -> Time {
-        self.start_time.after(self.backoff)
-    }
-
-    pub(crate) fn backoff_until(&self) -> Option<Time> {
-        (!self.backoff.is_zero()).then(|| self.execution_time())
-    }
-
-    /// When the time of this run is over.
-    pub(crate) fn run_expiration(&self) -> Option<Time> {
-        self.run_timeout
-            .filter(|timeout| !timeout.is_zero())
-            .map(|timeout| self.execution_time().after(timeout))
-    }
-}
-
-/// What a start may do to the runs that are there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Policies {
-    reuse: Reuse,
-    conflict: Conflict,
-}
+pub(crate) use origin::Origin;
+use policies::{Policies, policies};
 
 pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_>) -> Outcome {
     let policies = match check(question, context.limits) {
@@ -200,51 +109,6 @@ fn check(question: &Start, limits: &Limits) -> Result<Policies, Refusal> {
         Some(signal) => signal::check_size(signal, limits).map(|()| policies),
         None => Ok(policies),
     }
-}
-
-fn policies(question: &Start) -> Result<Policies, Refusal> {
-    let reuse = Reuse::try_from(question.reuse_policy).unwrap_or_default();
-    let conflict = Conflict::try_from(question.conflict_policy).unwrap_or_default();
-    let with_signal = question.signal.is_some();
-    if reuse == Reuse::TerminateIfRunning {
-        if conflict != Conflict::Unspecified {
-            return Err(Refusal::Invalid(
-                "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING \
-                 cannot be used together with a WorkflowIDConflictPolicy"
-                    .to_owned(),
-            ));
-        }
-        return Ok(Policies {
-            reuse: Reuse::AllowDuplicate,
-            conflict: Conflict::TerminateExisting,
-        });
-    }
-    if reuse == Reuse::RejectDuplicate && conflict == Conflict::TerminateExisting {
-        return Err(Refusal::Invalid(
-            "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be \
-             used together with WorkflowIdConflictPolicy \
-             WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING"
-                .to_owned(),
-        ));
-    }
-    if with_signal && conflict == Conflict::Fail {
-        return Err(Refusal::Invalid(
-            "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported \
-             for this operation."
-                .to_owned(),
-        ));
-    }
-    Ok(Policies {
-        reuse: match reuse {
-            Reuse::Unspecified => Reuse::AllowDuplicate,
-            reuse => reuse,
-        },
-        conflict: match conflict {
-            Conflict::Unspecified if with_signal => Conflict::UseExisting,
-            Conflict::Unspecified => Conflict::Fail,
-            conflict => conflict,
-        },
-    })
 }
 
 /// The request that began this run comes again.

@@ -23,7 +23,7 @@ use super::Store;
 mod epochs;
 mod history;
 mod rows;
-mod sample;
+pub(crate) mod sample;
 pub mod script;
 mod tables;
 mod visibility;

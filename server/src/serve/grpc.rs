@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_proto::routes::Public;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::codec::CompressionEncoding::Gzip;
@@ -32,7 +33,12 @@ pub(super) fn serve(
     health: HealthServer<HealthService>,
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<impl Future<Output = Result<(), tonic::transport::Error>> + Send + 'static> {
-    let routes = routes(config, engine, health)?;
+    let public = Public::new(
+        Arc::clone(&engine.workflow) as _,
+        Arc::clone(&engine.operator) as _,
+        config.message_bytes_max,
+        rest(health)?,
+    );
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
@@ -43,29 +49,24 @@ pub(super) fn serve(
         .layer(observe::Layer::default())
         .layer(oversize::Layer {
             bytes_max: config.message_bytes_max,
-        })
-        .add_routes(routes);
+        });
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Ok(server.serve_with_incoming_shutdown(incoming, async move {
-        // An error means that the sender is gone: then too it is time to stop.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    }))
+    Ok(
+        server.serve_with_incoming_shutdown(public, incoming, async move {
+            // An error means that the sender is gone: then too it is time to stop.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        }),
+    )
 }
 
-fn routes(
-    config: &Grpc,
-    engine: &Engine,
-    health: HealthServer<HealthService>,
-) -> anyhow::Result<Routes> {
+/// What is served beside the public services: health and reflection.
+fn rest(health: HealthServer<HealthService>) -> anyhow::Result<Routes> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(cairn_proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let mut routes = Routes::builder();
-    let bytes_max = config.message_bytes_max;
-    cairn_proto::routes::workflow(&mut routes, Arc::clone(&engine.workflow) as _, bytes_max);
-    cairn_proto::routes::operator(&mut routes, Arc::clone(&engine.operator) as _, bytes_max);
     routes
         .add_service(health.accept_compressed(Gzip).send_compressed(Gzip))
         .add_service(

@@ -6,18 +6,18 @@ use super::super::{Failure, Parked, Record, Row, ShardBatch, Snapshot, Store, Wr
 use crate::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Queue, Work};
 
-pub(super) const SHARD: ShardId = ShardId(3);
-pub(super) const OTHER: ShardId = ShardId(4);
-pub(super) const NAMESPACE: NamespaceId = NamespaceId(*b"sixteen bytes ok");
+pub(crate) const SHARD: ShardId = ShardId(3);
+pub(crate) const OTHER: ShardId = ShardId(4);
+pub(crate) const NAMESPACE: NamespaceId = NamespaceId(*b"sixteen bytes ok");
 
-pub(super) fn run(number: u8) -> RunId {
+pub(crate) fn run(number: u8) -> RunId {
     let mut id = [0; 16];
     id[0] = number;
     id[15] = !number;
     RunId(id)
 }
 
-pub(super) fn key(workflow_id: &str) -> Key {
+pub(crate) fn key(workflow_id: &str) -> Key {
     Key {
         namespace: NAMESPACE,
         workflow_id: workflow_id.to_owned(),
@@ -25,7 +25,7 @@ pub(super) fn key(workflow_id: &str) -> Key {
 }
 
 /// An open run, all of whose fields say something.
-pub(super) fn row(number: u8, workflow_id: &str) -> Row {
+pub(crate) fn row(number: u8, workflow_id: &str) -> Row {
     Row {
         run: run(number),
         namespace: NAMESPACE,
@@ -50,7 +50,7 @@ pub(super) fn row(number: u8, workflow_id: &str) -> Row {
     }
 }
 
-pub(super) fn closed(row: Row, at: i64) -> Row {
+pub(crate) fn closed(row: Row, at: i64) -> Row {
     Row {
         status: 2,
         close_time: Some(Time(at)),
@@ -59,7 +59,7 @@ pub(super) fn closed(row: Row, at: i64) -> Row {
 }
 
 /// Record `seq` with `count` events from `first` on.
-pub(super) fn record(seq: u64, first: i64, count: u32) -> Record {
+pub(crate) fn record(seq: u64, first: i64, count: u32) -> Record {
     let mut record = Record {
         seq,
         epoch: Epoch(1),
@@ -74,11 +74,11 @@ pub(super) fn record(seq: u64, first: i64, count: u32) -> Record {
     record
 }
 
-pub(super) fn start(row: Row) -> Write {
+pub(crate) fn start(row: Row) -> Write {
     put(record(1, 1, 2), row)
 }
 
-pub(super) fn put(record: Record, row: Row) -> Write {
+pub(crate) fn put(record: Record, row: Row) -> Write {
     Write::Append {
         run: row.run,
         record,
@@ -87,7 +87,7 @@ pub(super) fn put(record: Record, row: Row) -> Write {
     }
 }
 
-pub(super) fn append(number: u8, record: Record) -> Write {
+pub(crate) fn append(number: u8, record: Record) -> Write {
     Write::Append {
         run: run(number),
         record,
@@ -96,7 +96,7 @@ pub(super) fn append(number: u8, record: Record) -> Write {
     }
 }
 
-pub(super) fn checkpoint(number: u8, wake_at: Option<i64>) -> Write {
+pub(crate) fn checkpoint(number: u8, wake_at: Option<i64>) -> Write {
     Write::Checkpoint {
         run: run(number),
         wake_at: wake_at.map(Time),
@@ -105,7 +105,7 @@ pub(super) fn checkpoint(number: u8, wake_at: Option<i64>) -> Write {
     }
 }
 
-pub(super) fn snapshot(number: u8, seq: u64) -> Write {
+pub(crate) fn snapshot(number: u8, seq: u64) -> Write {
     Write::Checkpoint {
         run: run(number),
         wake_at: None,
@@ -118,7 +118,7 @@ pub(super) fn snapshot(number: u8, seq: u64) -> Write {
     }
 }
 
-pub(super) fn park(number: u8, parked: Vec<Parked>) -> Write {
+pub(crate) fn park(number: u8, parked: Vec<Parked>) -> Write {
     Write::Checkpoint {
         run: run(number),
         wake_at: None,
@@ -127,7 +127,7 @@ pub(super) fn park(number: u8, parked: Vec<Parked>) -> Write {
     }
 }
 
-pub(super) fn queue(name: &str) -> Queue {
+pub(crate) fn queue(name: &str) -> Queue {
     Queue {
         namespace: NAMESPACE,
         name: name.to_owned(),
@@ -136,7 +136,7 @@ pub(super) fn queue(name: &str) -> Queue {
     }
 }
 
-pub(super) fn parked(number: u8, queue: Queue, priority: u8, pass: i64, time: i64) -> Parked {
+pub(crate) fn parked(number: u8, queue: Queue, priority: u8, pass: i64, time: i64) -> Parked {
     Parked {
         queue,
         priority,
@@ -146,7 +146,7 @@ pub(super) fn parked(number: u8, queue: Queue, priority: u8, pass: i64, time: i6
     }
 }
 
-pub(super) fn everything() -> visibility::Query {
+pub(crate) fn everything() -> visibility::Query {
     visibility::Query {
         namespace: NAMESPACE,
         condition: None,
@@ -154,11 +154,11 @@ pub(super) fn everything() -> visibility::Query {
 }
 
 /// Takes [`SHARD`].
-pub(super) async fn own(store: &dyn Store) -> Epoch {
+pub(crate) async fn own(store: &dyn Store) -> Epoch {
     store.take_over(SHARD, "conformance").await.unwrap()
 }
 
-pub(super) fn batch(shard: ShardId, epoch: Epoch, writes: Vec<Write>) -> ShardBatch {
+pub(crate) fn batch(shard: ShardId, epoch: Epoch, writes: Vec<Write>) -> ShardBatch {
     ShardBatch {
         shard,
         epoch,
@@ -167,12 +167,12 @@ pub(super) fn batch(shard: ShardId, epoch: Epoch, writes: Vec<Write>) -> ShardBa
 }
 
 /// Commits to [`SHARD`], which must succeed.
-pub(super) async fn commit(store: &dyn Store, epoch: Epoch, writes: Vec<Write>) {
+pub(crate) async fn commit(store: &dyn Store, epoch: Epoch, writes: Vec<Write>) {
     let committed = try_commit(store, epoch, writes).await.unwrap();
     assert_eq!(committed.lost, []);
 }
 
-pub(super) async fn try_commit(
+pub(crate) async fn try_commit(
     store: &dyn Store,
     epoch: Epoch,
     writes: Vec<Write>,
@@ -182,7 +182,7 @@ pub(super) async fn try_commit(
     store.commit(connection, &batches).await
 }
 
-pub(super) async fn refused(store: &dyn Store, epoch: Epoch, writes: Vec<Write>) {
+pub(crate) async fn refused(store: &dyn Store, epoch: Epoch, writes: Vec<Write>) {
     let failure = try_commit(store, epoch, writes).await.unwrap_err();
     assert!(matches!(failure, Failure::Refused(_)), "{failure:?}");
 }
