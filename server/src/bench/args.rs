@@ -75,6 +75,10 @@ impl fmt::Display for Case {
 }
 
 /// `cairn bench`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags of a command line are bools"
+)]
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Frontend to measure.
