@@ -32,8 +32,8 @@ use super::transition::{Draft, Extra};
 use super::workflow_task::{normal_queue, schedule_despite_backoff, start_now, started_answer};
 use super::{
     Answer, Asked, Limits, Outcome, Refusal, Run, Start, Started, Step, Successor, TaskStarted,
-    Volatile, answer_step, attach, check_priority, payload_size, properties, query, refuse, signal,
-    terminate, wire,
+    Volatile, answer_step, attach, check_priority, kept, payload_size, properties, query, refuse,
+    signal, terminate, wire,
 };
 use crate::id::{NamespaceId, RunId, Time};
 use crate::kind::{Answered, Context, Illegal, Stop};
@@ -103,7 +103,7 @@ impl Origin {
             start_time: event.event_time.as_ref().map_or(Time(0), wire::time),
             backoff: wire::span(it.first_workflow_task_backoff.as_ref()),
             retention: wire::span(opened.retention.as_ref()),
-            priority: it.priority.clone(),
+            priority: kept(it.priority.as_ref()),
             user_metadata: event.user_metadata.clone(),
         })
     }
@@ -503,7 +503,7 @@ fn started_event(
         retry_policy: question
             .retry_policy
             .as_ref()
-            .map(|policy| Policy::filled(policy).published()),
+            .and_then(|policy| Policy::checked(Some(policy)).ok()),
         attempt: 1,
         workflow_execution_expiration_time: execution_timeout
             .filter(|timeout| !timeout.is_zero())
