@@ -25,6 +25,7 @@ pub(crate) mod search_attribute;
 
 type Checked = Result<(), Error>;
 
+const SECOND: i64 = 1_000_000_000;
 /// The longest duration that means anything: longer ones are cut to it.
 const LONGEST: i64 = 100 * 365 * 24 * 3600;
 const FAIRNESS_KEY: usize = 64;
@@ -75,7 +76,6 @@ pub(crate) fn identity(config: &Config, identity: &str) -> Checked {
 
 /// What may come of a duration: negative ones are refused, absurd ones cut.
 pub(crate) fn duration(duration: Option<&mut Duration>) -> Result<StdDuration, &'static str> {
-    const SECOND: i64 = 1_000_000_000;
     let Some(duration) = duration else {
         return Ok(StdDuration::ZERO);
     };
@@ -171,17 +171,18 @@ fn fill_in(policy: &mut RetryPolicy) {
     if unset(&policy.maximum_interval)
         && let Some(initial) = &policy.initial_interval
     {
-        let nanos = i64::from(initial.nanos).saturating_mul(100);
+        // The reference's nanoseconds overflow: a hundred times three years is refused as negative.
+        let maximum = initial
+            .seconds
+            .saturating_mul(SECOND)
+            .saturating_add(i64::from(initial.nanos))
+            .wrapping_mul(100);
         policy.maximum_interval = Some(Duration {
-            seconds: initial
-                .seconds
-                .saturating_mul(100)
-                .saturating_add(nanos / 1_000_000_000),
-            nanos: i32::try_from(nanos % 1_000_000_000).unwrap_or(0),
+            seconds: maximum / SECOND,
+            nanos: i32::try_from(maximum % SECOND).unwrap_or(0),
         });
     }
-    // Not a number is no coefficient either; nothing may ever compute with it.
-    if policy.backoff_coefficient == 0.0 || policy.backoff_coefficient.is_nan() {
+    if policy.backoff_coefficient == 0.0 {
         policy.backoff_coefficient = 2.0;
     }
 }

@@ -1,6 +1,6 @@
 //! What is said to a client whose call cannot be served: a code, a sentence and, where SDKs look for one, a detail message.
 //!
-//! Errors of history and matching arrive as finished statuses and pass through untouched.
+//! Errors of history and matching arrive as finished statuses and pass through as they are. A message that no client would take is cut.
 
 use std::borrow::Cow;
 
@@ -154,7 +154,7 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let (code, detail) = (error.code(), error.detail());
         match &error {
-            Error::Service(status) => return status.clone(),
+            Error::Service(status) => return shortened(status.clone()),
             Error::Read(cause) => {
                 tracing::error!(error = cause as &dyn std::error::Error, "{error}");
             }
@@ -165,15 +165,46 @@ impl From<Error> for Status {
         }
         let message = error.to_string();
         let Some(detail) = detail else {
-            return Status::new(code, message);
+            return shortened(Status::new(code, message));
         };
         let status = rpc::Status {
             code: code.into(),
             message: message.clone(),
             details: vec![detail],
         };
-        Status::with_details(code, message, status.encode_to_vec().into())
+        shortened(Status::with_details(
+            code,
+            message,
+            status.encode_to_vec().into(),
+        ))
     }
+}
+
+/// The longest message that is sent, bytes: it travels in a trailer, and clients refuse those of 16 KiB.
+const MESSAGE_BYTES_MAX: usize = 4_000;
+const TRUNCATED: &str = "... <truncated>";
+
+/// A message quotes what was sent, however long that is.
+fn shortened(status: Status) -> Status {
+    let message = status.message();
+    if message.len() <= MESSAGE_BYTES_MAX {
+        return status;
+    }
+    let end = message.floor_char_boundary(MESSAGE_BYTES_MAX - TRUNCATED.len());
+    let message = format!("{}{TRUNCATED}", &message[..end]);
+    let details = match rpc::Status::decode(status.details()) {
+        Ok(packed) if !packed.details.is_empty() => {
+            let message = message.clone();
+            rpc::Status { message, ..packed }.encode_to_vec()
+        }
+        _ => Vec::new(),
+    };
+    Status::with_details_and_metadata(
+        status.code(),
+        message,
+        details.into(),
+        status.metadata().clone(),
+    )
 }
 
 impl From<Status> for Error {
@@ -185,5 +216,27 @@ impl From<Status> for Error {
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         Self::Read(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        let sent = Status::from(Error::NotFound("ä".repeat(3_000)));
+        assert!(sent.message().ends_with("ä... <truncated>"));
+        assert_eq!(sent.message().len(), MESSAGE_BYTES_MAX - 1);
+        let packed = rpc::Status::decode(sent.details()).unwrap();
+        assert_eq!(packed.message, sent.message());
+        assert_eq!(packed.details.len(), 1);
+    }
+
+    #[test]
+    fn a_message_of_the_longest_length_is_whole() {
+        let text = "a".repeat(MESSAGE_BYTES_MAX);
+        let sent = Status::from(Error::invalid(text.clone()));
+        assert_eq!(sent.message(), text);
     }
 }

@@ -369,6 +369,15 @@ fn priority(priority: Option<&Priority>) -> u8 {
     }
 }
 
+/// A priority as a state keeps it: a state must equal itself, so what is not a number is none.
+fn kept(priority: Option<&Priority>) -> Option<Priority> {
+    let mut kept = priority.cloned()?;
+    if kept.fairness_weight.is_nan() {
+        kept.fairness_weight = 0.0;
+    }
+    Some(kept)
+}
+
 fn check_priority(priority: &Priority) -> Result<(), String> {
     if priority.priority_key < 0 {
         return Err("priority key can't be negative".to_owned());

@@ -3,9 +3,6 @@
 use cairn_proto::cairn::history::v1 as history;
 use cairn_proto::cairn::matching::v1 as matching;
 use cairn_proto::cairn::token::v1::{Query, Task};
-use cairn_proto::temporal::api::command::v1::Command;
-use cairn_proto::temporal::api::command::v1::command::Attributes;
-use cairn_proto::temporal::api::common::v1::SearchAttributes;
 use cairn_proto::temporal::api::enums::v1::QueryResultType;
 use cairn_proto::temporal::api::workflowservice::v1 as pb;
 use tonic::Request;
@@ -17,7 +14,7 @@ use crate::{Frontend, answer, check};
 #[expect(deprecated, reason = "workers still say their version in the old way")]
 pub(crate) async fn completed(
     frontend: &Frontend,
-    mut request: pb::RespondWorkflowTaskCompletedRequest,
+    request: pb::RespondWorkflowTaskCompletedRequest,
 ) -> Result<pb::RespondWorkflowTaskCompletedResponse, Error> {
     let (namespace, token) = frontend.task::<Task>(&request.namespace, &request.task_token)?;
     check::identity(&frontend.config, &request.identity)?;
@@ -30,9 +27,6 @@ pub(crate) async fn completed(
         &frontend.config,
         sticky.and_then(|sticky| sticky.worker_task_queue.as_ref()),
     )?;
-    for attributes in request.commands.iter_mut().filter_map(search_attributes) {
-        check::search_attribute::annotate(attributes);
-    }
     let message = history::RespondWorkflowTaskCompletedRequest {
         token: Some(token),
         request: Some(request),
@@ -48,22 +42,6 @@ pub(crate) async fn completed(
         frontend.seal_activity_task(task, &namespace);
     }
     Ok(response)
-}
-
-/// The search attributes that a command sets.
-fn search_attributes(command: &mut Command) -> Option<&mut SearchAttributes> {
-    match command.attributes.as_mut()? {
-        Attributes::UpsertWorkflowSearchAttributesCommandAttributes(upsert) => {
-            upsert.search_attributes.as_mut()
-        }
-        Attributes::StartChildWorkflowExecutionCommandAttributes(start) => {
-            start.search_attributes.as_mut()
-        }
-        Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(continued) => {
-            continued.search_attributes.as_mut()
-        }
-        _ => None,
-    }
 }
 
 pub(crate) async fn failed(

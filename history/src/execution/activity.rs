@@ -125,7 +125,7 @@ impl Part {
             start_to_close: wire::span(it.start_to_close_timeout.as_ref()),
             heartbeat: wire::span(it.heartbeat_timeout.as_ref()),
             policy: Policy::filled(&it.retry_policy.clone().unwrap_or_default()),
-            priority: it.priority.clone(),
+            priority: super::kept(it.priority.as_ref()),
             first_scheduled_time: time,
             attempt: 1,
             scheduled_time: time,

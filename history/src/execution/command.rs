@@ -12,6 +12,7 @@ use cairn_proto::temporal::api::common::v1::{
 use cairn_proto::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use cairn_proto::temporal::api::failure::v1::Failure;
 use cairn_proto::temporal::api::sdk::v1::{EventGroupMarker, UserMetadata};
+use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 
 use super::{Limits, Refusal};
 
@@ -59,6 +60,10 @@ pub enum Attributes {
     ModifyProperties {
         upserted_memo: Option<HashMap<String, Payload>>,
     },
+    /// A command type that no version knows, or none: the request is refused.
+    Unknown {
+        command_type: i32,
+    },
     /// Points to a message that came along; none does, as updates are not built yet.
     ProtocolMessage {
         message_id: String,
@@ -78,7 +83,7 @@ pub struct ScheduleActivity {
     pub activity_id: String,
     pub activity_type: String,
     /// Absent and empty are different mistakes.
-    pub task_queue: Option<String>,
+    pub task_queue: Option<TaskQueue>,
     pub header: Option<Header>,
     pub input: Option<Payloads>,
     pub schedule_to_close: Option<Signed>,
@@ -101,7 +106,7 @@ pub struct Signed {
 #[derive(Clone, Debug)]
 pub struct ContinueAsNew {
     pub workflow_type: String,
-    pub task_queue: String,
+    pub task_queue: Option<TaskQueue>,
     pub input: Option<Payloads>,
     pub run_timeout: Option<Signed>,
     pub task_timeout: Option<Signed>,
@@ -144,9 +149,7 @@ impl Signed {
             return Err("duration has seconds and nanos with different signs");
         }
         match (u64::try_from(seconds), u32::try_from(nanos)) {
-            (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => {
-                Ok(Duration::new(seconds, nanos).min(LONGEST))
-            }
+            (Ok(seconds), Ok(nanos)) => Ok(Duration::new(seconds, nanos).min(LONGEST)),
             _ => Err("negative duration"),
         }
     }
@@ -176,9 +179,19 @@ impl Attributes {
             Self::UpsertSearchAttributes { .. } => CommandType::UpsertWorkflowSearchAttributes,
             Self::ModifyProperties { .. } => CommandType::ModifyWorkflowProperties,
             Self::ProtocolMessage { .. } => CommandType::ProtocolMessage,
-            Self::Missing { command_type } | Self::NotBuilt { command_type } => {
+            Self::Missing { command_type }
+            | Self::NotBuilt { command_type }
+            | Self::Unknown { command_type } => {
                 CommandType::try_from(*command_type).unwrap_or_default()
             }
+        }
+    }
+
+    /// `StartTimer`; the number of a type that no version knows.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Unknown { command_type } if *command_type != 0 => command_type.to_string(),
+            known => name(known.kind()),
         }
     }
 }
@@ -242,34 +255,22 @@ pub(crate) fn pascal(name: &str, prefix: &str) -> String {
         .collect()
 }
 
-/// A command type that no version knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown command type: {}", unknown(*.0))]
-pub struct Unknown(pub i32);
-
-fn unknown(command_type: i32) -> String {
-    CommandType::try_from(command_type).map_or_else(|_| command_type.to_string(), name)
-}
-
-impl TryFrom<wire::Command> for Command {
-    type Error = Unknown;
-
-    fn try_from(command: wire::Command) -> Result<Self, Unknown> {
+impl From<wire::Command> for Command {
+    fn from(command: wire::Command) -> Self {
         let wire::Command {
             command_type,
             user_metadata,
             event_group_markers,
             attributes,
         } = command;
-        let kind = CommandType::try_from(command_type)
-            .ok()
-            .filter(|kind| *kind != CommandType::Unspecified)
-            .ok_or(Unknown(command_type))?;
-        Ok(Self {
+        Self {
             user_metadata,
             event_group_markers,
-            attributes: destructure(kind, attributes),
-        })
+            attributes: match CommandType::try_from(command_type) {
+                Err(_) | Ok(CommandType::Unspecified) => Attributes::Unknown { command_type },
+                Ok(kind) => destructure(kind, attributes),
+            },
+        }
     }
 }
 
@@ -360,7 +361,7 @@ impl From<wire::ScheduleActivityTaskCommandAttributes> for ScheduleActivity {
         Self {
             activity_id: it.activity_id,
             activity_type: it.activity_type.map(|it| it.name).unwrap_or_default(),
-            task_queue: it.task_queue.map(|it| it.name),
+            task_queue: it.task_queue,
             header: it.header,
             input: it.input,
             schedule_to_close: it.schedule_to_close_timeout.map(Signed::from),
@@ -379,7 +380,7 @@ impl From<wire::ContinueAsNewWorkflowExecutionCommandAttributes> for ContinueAsN
     fn from(it: wire::ContinueAsNewWorkflowExecutionCommandAttributes) -> Self {
         Self {
             workflow_type: it.workflow_type.map(|it| it.name).unwrap_or_default(),
-            task_queue: it.task_queue.map(|it| it.name).unwrap_or_default(),
+            task_queue: it.task_queue,
             input: it.input,
             run_timeout: it.workflow_run_timeout.map(Signed::from),
             task_timeout: it.workflow_task_timeout.map(Signed::from),

@@ -3,61 +3,68 @@
 use std::time::Duration;
 
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::WorkflowType;
+use cairn_proto::temporal::api::common::v1::{Memo, RetryPolicy, SearchAttributes, WorkflowType};
 use cairn_proto::temporal::api::enums::v1::{
-    ContinueAsNewInitiator as Initiator, WorkflowTaskFailedCause as Cause,
+    ContinueAsNewInitiator as Initiator, TaskQueueKind, WorkflowTaskFailedCause as Cause,
 };
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
     WorkflowExecutionContinuedAsNewEventAttributes, WorkflowExecutionStartedEventAttributes,
 };
+use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 
 use super::command::{Bad, ContinueAsNew, Signed, too_long};
 use super::retry::Policy;
 use super::start::{bounded, or_inherited, task_timeout};
 use super::transition::Extra;
-use super::workflow_task::{Completing, normal_queue};
+use super::workflow_task::{Completing, asked_queue, normal_queue};
 use super::{activity, close, payload_size, properties, wire};
 use crate::id::RunId;
 
 /// What the next run is given.
 struct Next {
     workflow_type: String,
-    task_queue: String,
-    run_timeout: Option<Duration>,
+    task_queue: TaskQueue,
+    run_timeout: Duration,
     task_timeout: Duration,
     asked_backoff: Duration,
     backoff: Duration,
-    policy: Option<Policy>,
+    policy: Option<RetryPolicy>,
     initiator: i32,
 }
 
 pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<(), Bad> {
     it.may_close()?;
+    if let Some(attributes) = &asked.search_attributes {
+        properties::known(attributes).map_err(bad_search_attributes)?;
+    }
     let next = check(it, asked)?;
+    let search_attributes = search_attributes(asked, &next)?;
+    if asked.inherit_build_id && next.task_queue.name != it.draft.state.origin.task_queue {
+        return Err(Bad::Task(
+            Cause::BadContinueAsNewAttributes,
+            "ContinueAsNew with UseCompatibleVersion cannot run on different task queue."
+                .to_owned(),
+        ));
+    }
+    check_sizes(it, asked)?;
     let run = it.context.entropy.run_id(it.context.now);
-    let search_attributes = asked
-        .search_attributes
-        .as_ref()
-        .map(properties::typed)
-        .transpose()
-        .map_err(|text| Bad::Task(Cause::BadSearchAttributes, text))?;
     let continued = WorkflowExecutionContinuedAsNewEventAttributes {
         new_execution_run_id: run.to_string(),
         workflow_type: Some(WorkflowType {
             name: next.workflow_type.clone(),
         }),
-        task_queue: Some(normal_queue(&next.task_queue)),
+        task_queue: Some(next.task_queue.clone()),
         input: asked.input.clone(),
-        workflow_run_timeout: next.run_timeout.map(wire::duration),
+        workflow_run_timeout: Some(wire::duration(next.run_timeout)),
         workflow_task_timeout: Some(wire::duration(next.task_timeout)),
         workflow_task_completed_event_id: it.completed_event_id,
-        backoff_start_interval: wire::some_duration(next.asked_backoff),
+        backoff_start_interval: asked.backoff.map(|_| wire::duration(next.asked_backoff)),
         initiator: asked.initiator,
         failure: asked.failure.clone(),
         last_completion_result: asked.last_completion_result.clone(),
         header: asked.header.clone(),
-        memo: asked.memo.clone(),
+        memo: memo(asked),
         search_attributes: search_attributes.clone(),
         inherit_build_id: asked.inherit_build_id,
         ..Default::default()
@@ -84,6 +91,30 @@ pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<
     Ok(())
 }
 
+/// Those that the next run has, with their types.
+fn search_attributes(asked: &ContinueAsNew, next: &Next) -> Result<Option<SearchAttributes>, Bad> {
+    let Some(asked) = &asked.search_attributes else {
+        return Ok(None);
+    };
+    let typed = properties::typed(asked).map_err(|why| {
+        bad_search_attributes(format!(
+            "invalid SearchAttributes on ContinueAsNewWorkflowExecutionCommand: {why}. {}",
+            next.named()
+        ))
+    })?;
+    let fields = properties::begun(&typed.indexed_fields);
+    Ok(fields.map(|indexed_fields| SearchAttributes { indexed_fields }))
+}
+
+fn bad_search_attributes(text: String) -> Bad {
+    Bad::Task(Cause::BadSearchAttributes, text)
+}
+
+fn memo(asked: &ContinueAsNew) -> Option<Memo> {
+    let fields = properties::begun(&asked.memo.as_ref()?.fields);
+    fields.map(|fields| Memo { fields })
+}
+
 fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
     let bad = |text: String| Bad::Task(Cause::BadContinueAsNewAttributes, text);
     let (origin, limits) = (&it.draft.state.origin, it.draft.limits);
@@ -93,25 +124,37 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
             "cron_schedule is not built yet".to_owned(),
         ));
     }
-    let or = |value: &str, inherited: &str| match value {
-        "" => inherited.to_owned(),
-        value => value.to_owned(),
+    let or = |value: Option<&String>, inherited: &str| match value.map(String::as_str) {
+        None | Some("") => inherited.to_owned(),
+        Some(value) => value.to_owned(),
     };
-    let workflow_type = or(&asked.workflow_type, &origin.workflow_type);
-    let task_queue = or(&asked.task_queue, &origin.task_queue);
+    let workflow_type = or(Some(&asked.workflow_type), &origin.workflow_type);
+    let queue = asked.task_queue.as_ref();
+    let task_queue = asked_queue(queue, &or(queue.map(|it| &it.name), &origin.task_queue));
     if workflow_type.len() > limits.id_bytes_max {
         let what = "WorkflowType on ContinueAsNewWorkflowExecutionCommand";
         return Err(bad(too_long(what, "WorkflowType", &workflow_type, limits)));
     }
-    // What is wrong is said of this.
-    let of = format!(
-        "WorkflowType={workflow_type} TaskQueue=name:{task_queue:?}  kind:TASK_QUEUE_KIND_NORMAL"
-    );
-    activity::check_queue(Some(&task_queue), limits).map_err(|why| {
+    let of = named(&workflow_type, &task_queue);
+    activity::check_queue(Some(&task_queue.name), limits).map_err(|why| {
         bad(format!(
             "error validating ContinueAsNewWorkflowExecutionCommand TaskQueue: {why}. {of}"
         ))
     })?;
+    let invalid = |name: &str, why: &str| {
+        bad(format!(
+            "Invalid {name} on ContinueAsNewWorkflowExecutionCommand: {why}. {of}"
+        ))
+    };
+    let asked_run =
+        Signed::checked(asked.run_timeout).map_err(|why| invalid("WorkflowRunTimeout", why))?;
+    let asked_run = (!asked_run.is_zero()).then_some(asked_run);
+    let run_timeout = bounded(asked_run.or(origin.run_timeout), origin.execution_timeout);
+    let run_timeout = run_timeout.unwrap_or_default();
+    let asked_task = or_inherited(asked.task_timeout, origin.task_timeout)
+        .map_err(|why| invalid("WorkflowTaskTimeout", why))?;
+    let asked_backoff =
+        Signed::checked(asked.backoff).map_err(|why| invalid("BackoffStartInterval", why))?;
     let policy = asked
         .retry_policy
         .as_ref()
@@ -122,36 +165,11 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
                 "invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: {why}. {of}"
             ))
         })?;
-    let too_large = |what: &str| {
-        Bad::Run(
-            Cause::BadContinueAsNewAttributes,
-            format!("ContinueAsNewWorkflowExecutionCommandAttributes. {what} exceeds size limit."),
-        )
-    };
-    if payload_size(asked.input.as_ref()) > limits.blob_bytes_max {
-        return Err(too_large("Input"));
-    }
-    if asked.memo.as_ref().map_or(0, Message::encoded_len) > limits.memo_bytes_max {
-        return Err(too_large("Memo"));
-    }
-    let invalid = |name: &str, why: &str| {
-        bad(format!(
-            "Invalid {name} on ContinueAsNewWorkflowExecutionCommand: {why}. {of}"
-        ))
-    };
-    let asked_run =
-        Signed::checked(asked.run_timeout).map_err(|why| invalid("WorkflowRunTimeout", why))?;
-    let asked_run = (!asked_run.is_zero()).then_some(asked_run);
-    let run_timeout = bounded(asked_run.or(origin.run_timeout), origin.execution_timeout);
-    let asked_task = or_inherited(asked.task_timeout, origin.task_timeout)
-        .map_err(|why| invalid("WorkflowTaskTimeout", why))?;
-    let asked_backoff =
-        Signed::checked(asked.backoff).map_err(|why| invalid("BackoffStartInterval", why))?;
     Ok(Next {
         workflow_type,
         task_queue,
         run_timeout,
-        task_timeout: task_timeout(asked_task, run_timeout.unwrap_or_default(), limits),
+        task_timeout: task_timeout(asked_task, run_timeout, limits),
         asked_backoff,
         backoff: asked_backoff.max(close::not_too_soon(&it.draft)),
         policy,
@@ -160,6 +178,49 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
             initiator => initiator,
         },
     })
+}
+
+/// What the next run may not carry along.
+fn check_sizes(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<(), Bad> {
+    let limits = it.draft.limits;
+    let too_large = |text: String| Err(Bad::Run(Cause::BadContinueAsNewAttributes, text));
+    let exceeds = |what: &str| {
+        too_large(format!(
+            "ContinueAsNewWorkflowExecutionCommandAttributes. {what} exceeds size limit."
+        ))
+    };
+    if payload_size(asked.input.as_ref()) > limits.blob_bytes_max {
+        return exceeds("Input");
+    }
+    if asked.memo.as_ref().map_or(0, Message::encoded_len) > limits.memo_bytes_max {
+        return exceeds("Memo");
+    }
+    match &asked.search_attributes {
+        Some(attributes) => properties::check_sizes(attributes, limits).or_else(too_large),
+        None => Ok(()),
+    }
+}
+
+impl Next {
+    fn named(&self) -> String {
+        named(&self.workflow_type, &self.task_queue)
+    }
+}
+
+/// Of what something is wrong, in the reference's words.
+fn named(workflow_type: &str, queue: &TaskQueue) -> String {
+    let kind = TaskQueueKind::try_from(queue.kind).map_or_else(
+        |_| queue.kind.to_string(),
+        |kind| kind.as_str_name().to_owned(),
+    );
+    let normal_name = match &*queue.normal_name {
+        "" => String::new(),
+        name => format!("  normal_name:{name:?}"),
+    };
+    format!(
+        "WorkflowType={workflow_type} TaskQueue=name:{:?}  kind:{kind}{normal_name}",
+        queue.name
+    )
 }
 
 fn started(
@@ -173,10 +234,10 @@ fn started(
         workflow_type: Some(WorkflowType {
             name: next.workflow_type.clone(),
         }),
-        task_queue: Some(normal_queue(&next.task_queue)),
+        task_queue: Some(normal_queue(&next.task_queue.name)),
         input: asked.input.clone(),
         workflow_execution_timeout: origin.execution_timeout.map(wire::duration),
-        workflow_run_timeout: next.run_timeout.map(wire::duration),
+        workflow_run_timeout: Some(wire::duration(next.run_timeout)),
         workflow_task_timeout: Some(wire::duration(next.task_timeout)),
         continued_execution_run_id: origin.run.to_string(),
         initiator: next.initiator,
@@ -185,11 +246,14 @@ fn started(
         original_execution_run_id: run.to_string(),
         identity: String::new(),
         first_execution_run_id: origin.first_run.to_string(),
-        retry_policy: next.policy.as_ref().map(Policy::published),
-        attempt: 1,
+        retry_policy: next.policy.clone(),
+        attempt: match Initiator::try_from(next.initiator) {
+            Ok(Initiator::Retry) => origin.attempt.saturating_add(1),
+            _ => 1,
+        },
         workflow_execution_expiration_time: origin.execution_expiration.map(wire::timestamp),
         first_workflow_task_backoff: wire::some_duration(next.backoff),
-        memo: asked.memo.clone(),
+        memo: memo(asked),
         header: asked.header.clone(),
         workflow_id: origin.workflow_id.clone(),
         prev_auto_reset_points: Some(it.draft.state.properties.points_for(&it.draft)),

@@ -9,6 +9,10 @@ pub struct Limits {
     pub blob_bytes_max: usize,
     /// `limit.memoSize.error`, bytes.
     pub memo_bytes_max: usize,
+    /// `frontend.searchAttributesSizeOfValueLimit`, bytes.
+    pub search_attribute_value_bytes_max: usize,
+    /// `frontend.searchAttributesTotalSizeLimit`, bytes.
+    pub search_attributes_bytes_max: usize,
     /// `limit.historySize.error`, bytes.
     pub history_bytes_max: u64,
     /// `limit.historySize.suggestContinueAsNew`, bytes.
@@ -48,6 +52,8 @@ impl Default for Limits {
         Self {
             blob_bytes_max: 2 << 20,
             memo_bytes_max: 2 << 20,
+            search_attribute_value_bytes_max: 2 << 10,
+            search_attributes_bytes_max: 40 << 10,
             history_bytes_max: 50 << 20,
             history_bytes_suggest: 4 << 20,
             history_events_max: 51_200,
@@ -76,6 +82,10 @@ impl Limits {
         match key.to_ascii_lowercase().as_str() {
             "limit.blobsize.error" => self.blob_bytes_max = size,
             "limit.memosize.error" => self.memo_bytes_max = size,
+            "frontend.searchattributessizeofvaluelimit" => {
+                self.search_attribute_value_bytes_max = size;
+            }
+            "frontend.searchattributestotalsizelimit" => self.search_attributes_bytes_max = size,
             "limit.historysize.error" => self.history_bytes_max = value,
             "limit.historysize.suggestcontinueasnew" => self.history_bytes_suggest = value,
             "limit.historycount.error" => self.history_events_max = count,

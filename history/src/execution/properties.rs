@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cairn_proto::prost::Message;
-use cairn_proto::prost_types;
 use cairn_proto::temporal::api::common::v1::{Memo, Payload, SearchAttributes, WorkerVersionStamp};
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
@@ -16,13 +15,17 @@ use cairn_proto::temporal::api::history::v1::{
 };
 use cairn_proto::temporal::api::workflow::v1::{ResetPointInfo, ResetPoints};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::Limits;
 use super::command::Bad;
 use super::transition::Draft;
 use super::wire;
 use super::workflow_task::Completing;
 use crate::id::{RunId, Time};
+
+mod value;
+
+use value::Kind;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
@@ -83,38 +86,6 @@ const RESERVED: [&str; 22] = [
     "WorkflowId",
     "WorkflowType",
 ];
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Bool,
-    Datetime,
-    Keyword,
-    KeywordList,
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "Bool",
-            Self::Datetime => "Datetime",
-            Self::Keyword => "Keyword",
-            Self::KeywordList => "KeywordList",
-        }
-    }
-
-    fn holds(self, value: &Value) -> bool {
-        match self {
-            Self::Bool => value.is_boolean(),
-            Self::Datetime => value
-                .as_str()
-                .is_some_and(|text| text.parse::<prost_types::Timestamp>().is_ok()),
-            Self::Keyword => value.is_string(),
-            Self::KeywordList => value
-                .as_array()
-                .is_some_and(|values| values.iter().all(Value::is_string)),
-        }
-    }
-}
 
 impl Part {
     pub(crate) fn new(started: &WorkflowExecutionStartedEventAttributes) -> Self {
@@ -238,6 +209,13 @@ impl Part {
     }
 }
 
+/// What a new run has of a memo or of search attributes: nothing was there that a null could remove.
+pub(crate) fn begun(fields: &HashMap<String, Payload>) -> Option<HashMap<String, Payload>> {
+    let mut begun = HashMap::new();
+    merge(&mut begun, fields);
+    (!begun.is_empty()).then_some(begun)
+}
+
 /// A null or empty value removes its key.
 fn merge(into: &mut HashMap<String, Payload>, from: &HashMap<String, Payload>) {
     for (key, value) in from {
@@ -280,45 +258,61 @@ pub(crate) fn keyword_list(words: &[String]) -> Payload {
     }
 }
 
+/// Are these search attributes that the namespace has?
+pub(crate) fn known(asked: &SearchAttributes) -> Result<(), String> {
+    let names = asked.indexed_fields.keys();
+    let unknown = names
+        .filter(|name| !RESERVED.contains(&name.as_str()) && kind_of(name).is_none())
+        .min();
+    unknown.map_or(Ok(()), |name| {
+        Err(format!(
+            "Namespace default has no mapping defined for search attribute {name}"
+        ))
+    })
+}
+
+fn kind_of(name: &str) -> Option<Kind> {
+    WRITABLE
+        .iter()
+        .find(|(writable, _)| *writable == name)
+        .map(|(_, kind)| *kind)
+}
+
 /// Search attributes with the type that readers need, or what is wrong with them.
 pub(crate) fn typed(asked: &SearchAttributes) -> Result<SearchAttributes, String> {
+    known(asked)?;
+    let mut names: Vec<_> = asked.indexed_fields.keys().collect();
+    names.sort_unstable();
     let mut typed = asked.clone();
-    for (name, payload) in &mut typed.indexed_fields {
-        if RESERVED.contains(&name.as_str()) {
+    for name in names {
+        let (Some(kind), Some(payload)) = (kind_of(name), typed.indexed_fields.get_mut(name))
+        else {
             return Err(format!("{name} attribute can't be set in SearchAttributes"));
-        }
-        let Some((_, kind)) = WRITABLE.iter().find(|(writable, _)| writable == name) else {
-            return Err(format!(
-                "Namespace default has no mapping defined for search attribute {name}"
-            ));
         };
-        if !is_nothing(payload) {
-            let value = serde_json::from_slice(&payload.data).unwrap_or(Value::Null);
-            if !kind.holds(&value) {
-                return Err(format!(
-                    "invalid value for search attribute {name} of type {}: {}",
-                    kind.name(),
-                    plain(&value)
-                ));
-            }
-        }
-        let kind = kind.name().as_bytes().to_vec();
-        payload.metadata.insert("type".to_owned(), kind);
+        value::check(name, kind, payload)?;
+        let kind_given = payload.metadata.entry("type".to_owned());
+        kind_given.or_insert_with(|| kind.name().into());
     }
     Ok(typed)
 }
 
-/// A value as the reference names it in its errors.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(values) => {
-            let values: Vec<_> = values.iter().map(plain).collect();
-            format!("[{}]", values.join(" "))
-        }
-        Value::Null => "<nil>".to_owned(),
-        other => other.to_string(),
+/// Are search attributes small enough? The text says which is not.
+pub(crate) fn check_sizes(asked: &SearchAttributes, limits: &Limits) -> Result<(), String> {
+    let limit = limits.search_attribute_value_bytes_max;
+    let fields = asked.indexed_fields.iter();
+    let sizes = fields.map(|(name, value)| (name, value.data.len()));
+    if let Some((name, size)) = sizes.filter(|(_, size)| *size > limit).min() {
+        return Err(format!(
+            "search attribute {name} value size {size} exceeds size limit {limit}"
+        ));
     }
+    let (size, limit) = (asked.encoded_len(), limits.search_attributes_bytes_max);
+    if size > limit {
+        return Err(format!(
+            "total size of search attributes {size} exceeds size limit {limit}"
+        ));
+    }
+    Ok(())
 }
 
 /// The command `UpsertWorkflowSearchAttributes`.
@@ -337,6 +331,18 @@ pub(crate) fn upsert(
         return Err(not_set("IndexedFields"));
     }
     let typed = typed(asked).map_err(bad)?;
+    let too_large = |text: String| Bad::Run(Cause::BadSearchAttributes, text);
+    let limits = it.draft.limits;
+    let fields = asked.indexed_fields.iter();
+    let size: usize = fields
+        .map(|(key, value)| key.len() + value.data.len())
+        .sum();
+    if size > limits.blob_bytes_max {
+        return Err(too_large(
+            "UpsertWorkflowSearchAttributesCommandAttributes exceeds size limit.".to_owned(),
+        ));
+    }
+    check_sizes(asked, limits).map_err(too_large)?;
     it.write(Attributes::UpsertWorkflowSearchAttributesEventAttributes(
         UpsertWorkflowSearchAttributesEventAttributes {
             workflow_task_completed_event_id: it.completed_event_id,

@@ -4,12 +4,14 @@
 
 use std::time::Duration;
 
+use cairn_proto::prost_types;
 use cairn_proto::temporal::api::common::v1::RetryPolicy;
 use cairn_proto::temporal::api::enums::v1::{RetryState, TimeoutType};
 use cairn_proto::temporal::api::failure::v1::Failure;
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use serde::{Deserialize, Serialize};
 
+use super::command::Signed;
 use super::wire;
 use crate::id::Time;
 
@@ -17,6 +19,7 @@ const INITIAL_INTERVAL: Duration = Duration::from_secs(1);
 const COEFFICIENT: f64 = 2.0;
 /// The default longest interval, in initial intervals.
 const MAXIMUM_INTERVALS: u32 = 100;
+const SECOND: i64 = 1_000_000_000;
 /// What a non-retryable error type begins with to name a timeout.
 const TIMEOUT_PREFIX: &str = "TemporalTimeout:";
 
@@ -48,11 +51,11 @@ pub(crate) enum Wish {
 }
 
 impl Policy {
-    /// A policy as asked for, with defaults; the text says what is wrong with it.
-    pub(crate) fn checked(asked: Option<&RetryPolicy>) -> Result<Self, String> {
-        let asked = asked.cloned().unwrap_or_default();
-        check(&asked)?;
-        Ok(Self::filled(&asked))
+    /// A policy as asked for, with defaults, as an event will show it; the text says what is wrong with it.
+    pub(crate) fn checked(asked: Option<&RetryPolicy>) -> Result<RetryPolicy, String> {
+        let mut policy = with_defaults(asked);
+        check(&mut policy)?;
+        Ok(policy)
     }
 
     /// A policy as an event holds it.
@@ -64,10 +67,11 @@ impl Policy {
         );
         Self {
             initial_interval,
-            coefficient: if asked.backoff_coefficient == 0.0 {
-                COEFFICIENT
-            } else {
-                asked.backoff_coefficient
+            coefficient: match asked.backoff_coefficient {
+                0.0 => COEFFICIENT,
+                // What is not a number ends at the maximum just as well, and is equal to itself.
+                it if it.is_nan() => f64::INFINITY,
+                it => it,
             },
             maximum_interval: or(
                 wire::span(asked.maximum_interval.as_ref()),
@@ -172,28 +176,67 @@ pub(crate) fn timeout_name(kind: TimeoutType) -> &'static str {
     }
 }
 
-/// Is a policy valid? The text says why not, as the reference does.
-fn check(policy: &RetryPolicy) -> Result<(), String> {
+/// Is this the name of a timeout, in either of its spellings?
+fn is_timeout(name: &str) -> bool {
+    [
+        TimeoutType::StartToClose,
+        TimeoutType::ScheduleToStart,
+        TimeoutType::ScheduleToClose,
+        TimeoutType::Heartbeat,
+    ]
+    .into_iter()
+    .any(|kind| name == timeout_name(kind) || name == kind.as_str_name())
+}
+
+fn with_defaults(asked: Option<&RetryPolicy>) -> RetryPolicy {
+    let mut policy = asked.cloned().unwrap_or_default();
+    let initial = match nanos(policy.initial_interval.as_ref()) {
+        0 => {
+            policy.initial_interval = Some(wire::duration(INITIAL_INTERVAL));
+            nanos(policy.initial_interval.as_ref())
+        }
+        initial => initial,
+    };
+    if nanos(policy.maximum_interval.as_ref()) == 0 {
+        // The reference's nanoseconds overflow: a hundred times three years is refused as negative.
+        let maximum = initial.wrapping_mul(i64::from(MAXIMUM_INTERVALS));
+        policy.maximum_interval = Some(prost_types::Duration {
+            seconds: maximum / SECOND,
+            nanos: i32::try_from(maximum % SECOND).unwrap_or(0),
+        });
+    }
+    if policy.backoff_coefficient == 0.0 {
+        policy.backoff_coefficient = COEFFICIENT;
+    }
+    policy
+}
+
+/// A duration in nanoseconds, or as many as there can be.
+fn nanos(duration: Option<&prost_types::Duration>) -> i64 {
+    duration.map_or(0, |it| {
+        it.seconds
+            .saturating_mul(SECOND)
+            .saturating_add(i64::from(it.nanos))
+    })
+}
+
+/// Is a policy valid? The text says why not, as the reference does. Absurd intervals are cut.
+fn check(policy: &mut RetryPolicy) -> Result<(), String> {
     if policy.maximum_attempts == 1 {
         return Ok(()); // the rest is never looked at
     }
-    let negative = |duration: &Option<cairn_proto::prost_types::Duration>| {
-        duration
-            .as_ref()
-            .is_some_and(|duration| duration.seconds < 0 || duration.nanos < 0)
+    let interval = |name: &str, value: &mut Option<prost_types::Duration>| {
+        let checked = Signed::checked(value.map(Signed::from))
+            .map_err(|why| format!("invalid {name} set on retry policy: {why}"))?;
+        *value = Some(wire::duration(checked));
+        Ok::<_, String>(checked)
     };
-    if negative(&policy.initial_interval) {
-        return Err("invalid InitialInterval set on retry policy: negative duration".to_owned());
-    }
-    let coefficient = policy.backoff_coefficient;
-    if coefficient.is_nan() || (coefficient != 0.0 && coefficient < 1.0) {
+    let initial = interval("InitialInterval", &mut policy.initial_interval)?;
+    if policy.backoff_coefficient < 1.0 {
         return Err("BackoffCoefficient cannot be less than 1 on retry policy.".to_owned());
     }
-    if negative(&policy.maximum_interval) {
-        return Err("invalid MaximumInterval set on retry policy: negative duration".to_owned());
-    }
-    let maximum = wire::span(policy.maximum_interval.as_ref());
-    if !maximum.is_zero() && maximum < wire::span(policy.initial_interval.as_ref()) {
+    let maximum = interval("MaximumInterval", &mut policy.maximum_interval)?;
+    if !maximum.is_zero() && maximum < initial {
         return Err(
             "MaximumInterval cannot be less than InitialInterval on retry policy.".to_owned(),
         );
@@ -203,16 +246,97 @@ fn check(policy: &RetryPolicy) -> Result<(), String> {
     }
     for name in &policy.non_retryable_error_types {
         if let Some(kind) = name.strip_prefix(TIMEOUT_PREFIX)
-            && ![
-                "StartToClose",
-                "ScheduleToStart",
-                "ScheduleToClose",
-                "Heartbeat",
-            ]
-            .contains(&kind)
+            && !is_timeout(kind)
         {
             return Err(format!("Invalid timeout type value: {kind}."));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YEAR: i64 = 365 * 86_400;
+
+    fn interval(seconds: i64, nanos: i32) -> RetryPolicy {
+        RetryPolicy {
+            initial_interval: Some(prost_types::Duration { seconds, nanos }),
+            ..Default::default()
+        }
+    }
+
+    fn wrong(policy: &RetryPolicy) -> String {
+        Policy::checked(Some(policy)).unwrap_err()
+    }
+
+    #[test]
+    fn the_default_maximum_overflows_as_the_reference_does() {
+        let negative = "invalid MaximumInterval set on retry policy: negative duration";
+        assert_eq!(wrong(&interval(3 * YEAR, 0)), negative);
+        assert_eq!(wrong(&interval(i64::MAX, 0)), negative);
+        let policy = Policy::checked(Some(&interval(6 * YEAR, 0))).unwrap();
+        let maximum = policy.maximum_interval.unwrap();
+        assert_eq!((maximum.seconds, maximum.nanos), (474_855_926, 290_448_384));
+    }
+
+    #[test]
+    fn a_maximum_below_the_default_interval() {
+        let policy = RetryPolicy {
+            maximum_interval: Some(prost_types::Duration {
+                seconds: 0,
+                nanos: 1,
+            }),
+            ..Default::default()
+        };
+        let text = "MaximumInterval cannot be less than InitialInterval on retry policy.";
+        assert_eq!(wrong(&policy), text);
+    }
+
+    #[test]
+    fn nanoseconds_are_carried() {
+        let policy = Policy::checked(Some(&interval(1, 2_000_000_000))).unwrap();
+        assert_eq!(policy.initial_interval.unwrap().seconds, 3);
+        let text = "duration has seconds and nanos with different signs";
+        assert!(wrong(&interval(1, -1)).ends_with(text));
+    }
+
+    #[test]
+    fn a_policy_of_one_attempt_is_not_looked_at() {
+        let asked = RetryPolicy {
+            maximum_attempts: 1,
+            ..interval(-60, 0)
+        };
+        let policy = Policy::checked(Some(&asked)).unwrap();
+        assert_eq!(policy.maximum_interval.unwrap().seconds, -6_000);
+    }
+
+    #[test]
+    fn what_is_no_number_ends_at_the_maximum() {
+        let asked = RetryPolicy {
+            backoff_coefficient: f64::NAN,
+            ..Default::default()
+        };
+        let policy = Policy::filled(&Policy::checked(Some(&asked)).unwrap());
+        assert_eq!(policy, policy.clone());
+        assert_eq!(policy.delay(1), INITIAL_INTERVAL);
+        assert_eq!(policy.delay(2), policy.maximum_interval);
+    }
+
+    #[test]
+    fn timeouts_have_two_names() {
+        let check = |name: &str| {
+            Policy::checked(Some(&RetryPolicy {
+                non_retryable_error_types: vec![format!("{TIMEOUT_PREFIX}{name}")],
+                ..Default::default()
+            }))
+        };
+        assert!(check("Heartbeat").is_ok());
+        assert!(check("TIMEOUT_TYPE_HEARTBEAT").is_ok());
+        for name in ["", "heartbeat", "Unspecified", "TIMEOUT_TYPE_UNSPECIFIED"] {
+            let text = format!("Invalid timeout type value: {name}.");
+            assert_eq!(check(name).unwrap_err(), text);
+        }
+    }
 }

@@ -367,7 +367,7 @@ fn started_event(
         retry_policy: question
             .retry_policy
             .as_ref()
-            .map(|policy| Policy::filled(policy).published()),
+            .and_then(|policy| Policy::checked(Some(policy)).ok()),
         attempt: 1,
         workflow_execution_expiration_time: execution_timeout
             .filter(|timeout| !timeout.is_zero())

@@ -4,6 +4,7 @@ mod activities;
 mod closes;
 mod laws;
 mod queries;
+mod refusals;
 mod signals;
 mod starts;
 mod tasks;

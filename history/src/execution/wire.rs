@@ -53,7 +53,7 @@ pub(crate) fn span(duration: Option<&prost_types::Duration>) -> Duration {
         u64::try_from(duration.seconds),
         u32::try_from(duration.nanos),
     ) {
-        (Ok(seconds), Ok(nanos)) => Duration::new(seconds, nanos.min(999_999_999)),
+        (Ok(seconds), Ok(nanos)) => Duration::new(seconds, nanos),
         _ => Duration::ZERO,
     }
 }

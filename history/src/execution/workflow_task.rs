@@ -358,6 +358,18 @@ fn write_scheduled(draft: &mut Draft<'_>, attempt: i32, timeout: Duration, time:
     );
 }
 
+/// A queue that a command names, as its event shows it: of the normal kind unless it says otherwise.
+pub(crate) fn asked_queue(asked: Option<&TaskQueue>, name: &str) -> TaskQueue {
+    let mut queue = TaskQueue {
+        name: name.to_owned(),
+        ..asked.cloned().unwrap_or_default()
+    };
+    if queue.kind == i32::from(TaskQueueKind::Unspecified) {
+        queue.kind = TaskQueueKind::Normal.into();
+    }
+    queue
+}
+
 pub(crate) fn normal_queue(name: &str) -> TaskQueue {
     TaskQueue {
         name: name.to_owned(),

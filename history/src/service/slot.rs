@@ -15,11 +15,17 @@ use tokio::sync::{Notify, oneshot};
 use super::writer::{RETRY_MAX, RETRY_MIN};
 use super::{Shell, failpoint, offers};
 use crate::execution::{Question, Workflow};
-use crate::id::{Entropy, Epoch, RunId, ShardId, Ticket, Time};
+use crate::id::{Entropy, Epoch, Key, RunId, ShardId, Ticket, Time};
 use crate::log::Failure;
-use crate::shard::{Config, Load, Output, Released, Shard, Taken, Target};
+use crate::shard::{Config, Load, Loaded, Output, Released, Shard, Taken, Target};
 
 pub(super) type Receiver = oneshot::Receiver<Released<Workflow>>;
+
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Reading = Later<Loaded>;
+
+/// Reads that one step does in the task that brought it; what follows goes on in tasks of its own.
+const LOADS_AT_ONCE: usize = 16;
 
 /// A shard of this node.
 #[derive(Debug)]
@@ -43,7 +49,7 @@ struct Owned {
 /// What a step leaves to be done outside the lock.
 #[derive(Default)]
 struct Errands {
-    loads: Vec<Load>,
+    loads: VecDeque<Load>,
     moved: Vec<RunId>,
     dirty: bool,
     offers: bool,
@@ -223,6 +229,51 @@ impl Slot {
         shell: &Arc<Shell>,
         input: impl FnOnce(&mut Owned, Time, &mut Vec<Output<Workflow>>),
     ) {
+        let mut loads = self.stepped(shell, input);
+        let mut at_once = 0;
+        // A loop: a shard that wakes thousands of runs reads one behind the other, and each read that is there at once leads on.
+        while let Some(load) = loads.pop_front() {
+            let (number, read) = super::events::load(Arc::clone(&shell.store), self.id, load);
+            let read: Reading = Box::pin(read);
+            at_once += 1;
+            if at_once > LOADS_AT_ONCE {
+                self.load_later(shell, number, read);
+                continue;
+            }
+            match poll_once(read) {
+                Ok(loaded) => loads.extend(self.loaded(shell, number, loaded)),
+                Err(read) => self.load_later(shell, number, read),
+            }
+        }
+    }
+
+    fn loaded(&self, shell: &Arc<Shell>, number: u64, loaded: Loaded) -> VecDeque<Load> {
+        self.stepped(shell, |owned, now, out| {
+            if owned.here {
+                owned.shard.loaded(number, loaded, now, &shell.limits, out);
+            }
+        })
+    }
+
+    /// Reads in a task of its own, so that no asker who leaves can lose it, and others have their turn.
+    fn load_later(&self, shell: &Arc<Shell>, number: u64, read: Reading) {
+        let (own, shard) = (Arc::clone(shell), self.id);
+        shell.runtime.spawn(async move {
+            let loaded = read.await;
+            own.slots[shard.0 as usize].step(&own, |owned, now, out| {
+                if owned.here {
+                    owned.shard.loaded(number, loaded, now, &own.limits, out);
+                }
+            });
+        });
+    }
+
+    /// One step, with all that it leaves to be done outside the lock but the loads.
+    fn stepped(
+        &self,
+        shell: &Arc<Shell>,
+        input: impl FnOnce(&mut Owned, Time, &mut Vec<Output<Workflow>>),
+    ) -> VecDeque<Load> {
         let now = shell.clock.now();
         let mut out = Vec::new();
         let errands = {
@@ -230,10 +281,6 @@ impl Slot {
             input(&mut owned, now, &mut out);
             owned.sort(out)
         };
-        self.run(shell, errands);
-    }
-
-    fn run(&self, shell: &Arc<Shell>, errands: Errands) {
         for run in errands.moved {
             if let Some(watched) = self.watched.lock().get(&run) {
                 watched.notify_waiters();
@@ -248,24 +295,7 @@ impl Slot {
         if let Some(next) = errands.next_tick {
             shell.alarm.at_latest(next);
         }
-        for load in errands.loads {
-            self.load(shell, load);
-        }
-    }
-
-    /// A read that is there at once is taken at once; one that waits goes on in a task, so that no asker who leaves can lose it.
-    fn load(&self, shell: &Arc<Shell>, load: Load) {
-        let store = Arc::clone(&shell.store);
-        let shard = self.id;
-        let (number, read) = super::events::load(store, shard, load);
-        at_once_or_later(shell, read, move |shell, loaded, _| {
-            let slot = &shell.slots[shard.0 as usize];
-            slot.step(shell, |owned, now, out| {
-                if owned.here {
-                    owned.shard.loaded(number, loaded, now, &shell.limits, out);
-                }
-            });
-        });
+        errands.loads
     }
 
     /// Gives what is owed to matching, one batch at a time and in order.
@@ -285,22 +315,32 @@ impl Slot {
                 owned.offering = true;
                 batch
             };
-            let offered = offers::offer(Arc::clone(&matching.0), self.id, batch);
-            let shard = self.id;
-            let at_once = at_once_or_later(shell, offered, move |shell, unavailable, at_once| {
-                let slot = &shell.slots[shard.0 as usize];
-                slot.owned.lock().offering = false;
-                for (key, run) in unavailable {
-                    drop(shell.put(key, Some(run), None, Question::StickyWorkerUnavailable));
+            match poll_once(Box::pin(offers::offer(
+                Arc::clone(&matching.0),
+                self.id,
+                batch,
+            ))) {
+                Ok(unavailable) => self.offered(shell, unavailable),
+                Err(offered) => {
+                    let (own, shard) = (Arc::clone(shell), self.id);
+                    shell.runtime.spawn(async move {
+                        let unavailable = offered.await;
+                        let slot = &own.slots[shard.0 as usize];
+                        slot.offered(&own, unavailable);
+                        slot.offer(&own);
+                    });
+                    return;
                 }
-                if !at_once {
-                    slot.offer(shell);
-                }
-            });
-            if !at_once {
-                return;
             }
         }
+    }
+
+    /// A batch is with matching, but for runs whose sticky worker is away. What they owe instead waits for the next round.
+    fn offered(&self, shell: &Arc<Shell>, unavailable: Vec<(Key, RunId)>) {
+        for (key, run) in unavailable {
+            drop(shell.put(key, Some(run), None, Question::StickyWorkerUnavailable));
+        }
+        self.owned.lock().offering = false;
     }
 }
 
@@ -330,7 +370,7 @@ impl Owned {
                     });
                     errands.offers = true;
                 }
-                Output::Load(load) => errands.loads.push(load),
+                Output::Load(load) => errands.loads.push_back(load),
                 Output::Moved(run) => errands.moved.push(run),
                 Output::Quarantined(run, why) => {
                     metrics::counter!("cairn_runs_quarantined").increment(1);
@@ -342,31 +382,14 @@ impl Owned {
     }
 }
 
-/// Polls a future once. If it is ready its result is used here and now (true), otherwise in a task of its own, later (false);
-/// `then` is told which.
-fn at_once_or_later<T: Send + 'static>(
-    shell: &Arc<Shell>,
-    future: impl Future<Output = T> + Send + 'static,
-    then: impl FnOnce(&Arc<Shell>, T, bool) + Send + 'static,
-) -> bool {
-    let mut future: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(future);
+/// Polls a future once: what it is ready with, or the rest of it.
+fn poll_once<T>(mut future: Later<T>) -> Result<T, Later<T>> {
     match future
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()))
     {
-        Poll::Ready(value) => {
-            then(shell, value, true);
-            true
-        }
-        Poll::Pending => {
-            let shell = Arc::clone(shell);
-            let runtime = shell.runtime.clone();
-            runtime.spawn(async move {
-                let value = future.await;
-                then(&shell, value, false);
-            });
-            false
-        }
+        Poll::Ready(value) => Ok(value),
+        Poll::Pending => Err(future),
     }
 }
 

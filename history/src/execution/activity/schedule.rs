@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use cairn_proto::temporal::api::common::v1::ActivityType;
+use cairn_proto::temporal::api::common::v1::{ActivityType, RetryPolicy};
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
 use cairn_proto::temporal::api::history::v1::ActivityTaskScheduledEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use crate::execution::command::{Bad, ScheduleActivity, Signed};
 use crate::execution::retry::Policy;
-use crate::execution::workflow_task::{Completing, normal_queue};
+use crate::execution::workflow_task::{Completing, asked_queue};
 use crate::execution::{Limits, check_priority, payload_size, wire};
 
 /// Zero: none.
@@ -25,6 +25,13 @@ pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) ->
     let run_timeout = it.draft.state.origin.run_timeout.unwrap_or_default();
     let (timeouts, policy) = check(asked, run_timeout, limits)
         .map_err(|text| Bad::Task(Cause::BadScheduleActivityAttributes, text))?;
+    let queue = asked.task_queue.as_ref().map_or("", |it| &it.name);
+    if asked.use_workflow_build_id && queue != it.draft.state.origin.task_queue {
+        return Err(Bad::Task(
+            Cause::BadScheduleActivityAttributes,
+            "Activity with UseCompatibleVersion cannot run on different task queue.".to_owned(),
+        ));
+    }
     if payload_size(asked.input.as_ref()) > limits.blob_bytes_max {
         return Err(Bad::Run(
             Cause::BadScheduleActivityAttributes,
@@ -57,9 +64,7 @@ pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) ->
         activity_type: Some(ActivityType {
             name: asked.activity_type.clone(),
         }),
-        task_queue: Some(normal_queue(
-            asked.task_queue.as_deref().unwrap_or_default(),
-        )),
+        task_queue: Some(asked_queue(asked.task_queue.as_ref(), queue)),
         header: asked.header.clone(),
         input: asked.input.clone(),
         schedule_to_close_timeout: Some(wire::duration(timeouts.schedule_to_close)),
@@ -67,7 +72,7 @@ pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) ->
         start_to_close_timeout: Some(wire::duration(timeouts.start_to_close)),
         heartbeat_timeout: Some(wire::duration(timeouts.heartbeat)),
         workflow_task_completed_event_id: it.completed_event_id,
-        retry_policy: Some(policy.published()),
+        retry_policy: Some(policy),
         use_workflow_build_id: asked.use_workflow_build_id,
         priority: asked.priority.clone(),
     };
@@ -82,8 +87,8 @@ fn check(
     asked: &ScheduleActivity,
     run_timeout: Duration,
     limits: &Limits,
-) -> Result<(Timeouts, Policy), String> {
-    check_queue(asked.task_queue.as_deref(), limits)?;
+) -> Result<(Timeouts, RetryPolicy), String> {
+    check_queue(asked.task_queue.as_ref().map(|it| &*it.name), limits)?;
     if asked.activity_id.is_empty() {
         return Err("activityId is not set".to_owned());
     }

@@ -13,7 +13,7 @@ use cairn_proto::temporal::api::sdk::v1::UserMetadata;
 use serde::{Deserialize, Serialize};
 
 use super::super::retry::Policy;
-use super::super::wire;
+use super::super::{kept, wire};
 use crate::id::{NamespaceId, RunId, Time};
 use crate::kind::Illegal;
 
@@ -81,7 +81,7 @@ impl Origin {
             start_time: event.event_time.as_ref().map_or(Time(0), wire::time),
             backoff: wire::span(it.first_workflow_task_backoff.as_ref()),
             retention: wire::span(opened.retention.as_ref()),
-            priority: it.priority.clone(),
+            priority: kept(it.priority.as_ref()),
             user_metadata: event.user_metadata.clone(),
         })
     }

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::{Payload, Payloads, RetryPolicy};
+use cairn_proto::temporal::api::common::v1::{
+    Payload, Payloads, Priority, RetryPolicy, SearchAttributes,
+};
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
@@ -15,6 +17,7 @@ use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 use cairn_proto::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 
 use crate::execution::command::{Attributes, Command, ContinueAsNew, ScheduleActivity, Signed};
+use crate::execution::workflow_task::normal_queue;
 use crate::execution::*;
 use crate::id::{Entropy, Epoch, Key, NamespaceId, RunId, Ticket, Time};
 use crate::kind::{Asked, Context, Kind, Run, Step, Stop, Transition, Work};
@@ -366,7 +369,7 @@ impl World {
             "activity" => Attributes::ScheduleActivity(Box::new(ScheduleActivity {
                 activity_id: word.to_owned(),
                 activity_type: "act".to_owned(),
-                task_queue: Some("q".to_owned()),
+                task_queue: Some(normal_queue(option(&words, "queue").unwrap_or("q"))),
                 header: None,
                 input: Some(payloads("in")),
                 schedule_to_close: time("s2c"),
@@ -382,8 +385,11 @@ impl World {
                     ..Default::default()
                 }),
                 request_eager_execution: words.contains(&"eager"),
-                use_workflow_build_id: false,
-                priority: None,
+                use_workflow_build_id: words.contains(&"this-build"),
+                priority: option(&words, "weight").map(|weight| Priority {
+                    fairness_weight: weight.parse().unwrap(),
+                    ..Default::default()
+                }),
             })),
             "cancel-activity" => Attributes::RequestCancelActivity {
                 scheduled_event_id: word.parse().unwrap_or_else(|_| {
@@ -407,20 +413,23 @@ impl World {
             "cancel" => Attributes::CancelWorkflow { details: None },
             "again" => Attributes::ContinueAsNew(Box::new(ContinueAsNew {
                 workflow_type: String::new(),
-                task_queue: String::new(),
+                task_queue: option(&words, "queue").map(normal_queue),
                 input: None,
-                run_timeout: None,
+                run_timeout: time("run"),
                 task_timeout: None,
                 backoff: time("delay"),
-                retry_policy: None,
-                initiator: 0,
+                retry_policy: option(&words, "retry").map(|attempts| RetryPolicy {
+                    maximum_attempts: attempts.parse().unwrap(),
+                    ..Default::default()
+                }),
+                initiator: option(&words, "initiator").map_or(0, |it| it.parse().unwrap()),
                 failure: None,
                 last_completion_result: None,
                 cron_schedule: String::new(),
                 header: None,
                 memo: None,
-                search_attributes: None,
-                inherit_build_id: false,
+                search_attributes: search_attributes(&words),
+                inherit_build_id: words.contains(&"this-build"),
             })),
             "marker" => Attributes::RecordMarker {
                 name: word.to_owned(),
@@ -432,6 +441,10 @@ impl World {
                 upserted_memo: Some([(word.to_owned(), payload(word))].into()),
             },
             "missing" => Attributes::Missing { command_type: 3 },
+            "unknown" => Attributes::Unknown { command_type: 99 },
+            "upsert" => Attributes::UpsertSearchAttributes {
+                search_attributes: search_attributes(&words),
+            },
             "child" => Attributes::NotBuilt { command_type: 11 },
             other => panic!("no such command: {other}"),
         };
@@ -798,6 +811,22 @@ fn duration(text: &str) -> Duration {
         "m" => Duration::from_secs(60 * number),
         _ => panic!("no such unit: {text}"),
     }
+}
+
+/// `name:"json"`, each a word.
+fn search_attributes(words: &[&str]) -> Option<SearchAttributes> {
+    let fields = words.iter().filter_map(|word| word.split_once(':'));
+    let indexed_fields: HashMap<_, _> = fields
+        .map(|(name, json)| {
+            let payload = Payload {
+                metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+                data: json.as_bytes().to_vec(),
+                ..Default::default()
+            };
+            (name.to_owned(), payload)
+        })
+        .collect();
+    (!indexed_fields.is_empty()).then_some(SearchAttributes { indexed_fields })
 }
 
 fn signed(text: &str) -> Signed {

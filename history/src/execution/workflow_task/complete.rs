@@ -68,7 +68,7 @@ pub(crate) fn complete(
     if !state.is_open() || !holds(state, question.token) {
         return refuse(Refusal::NoSuchTask("Workflow task not found.".to_owned()));
     }
-    if let Err(text) = in_sequence(&question.commands) {
+    if let Err(text) = in_sequence(&question.commands).and_then(|()| known(&question.commands)) {
         return refuse(Refusal::Invalid(text));
     }
     if is_heartbeat(question) && timeout::heartbeats_too_long(state, context) {
@@ -102,15 +102,24 @@ fn in_sequence(commands: &[Command]) -> Result<(), String> {
     let Some(close) = but_last.iter().find(|it| closes(it.attributes.kind())) else {
         return Ok(());
     };
-    let names: Vec<_> = commands
-        .iter()
-        .map(|it| command_name(it.attributes.kind()))
-        .collect();
+    let names: Vec<_> = commands.iter().map(|it| it.attributes.name()).collect();
     Err(format!(
         "invalid command sequence: [{}], command {} must be the last command.",
         names.join(", "),
-        command_name(close.attributes.kind())
+        close.attributes.name()
     ))
+}
+
+/// A command of a type that nobody knows spoils all of them.
+fn known(commands: &[Command]) -> Result<(), String> {
+    let mut attributes = commands.iter().map(|it| &it.attributes);
+    attributes
+        .find(|it| matches!(it, Attributes::Unknown { .. }))
+        .map_or(Ok(()), |it| Err(unknown(it)))
+}
+
+fn unknown(attributes: &Attributes) -> String {
+    format!("unknown command type: {}", attributes.name())
 }
 
 fn closes(kind: CommandType) -> bool {
@@ -121,11 +130,6 @@ fn closes(kind: CommandType) -> bool {
             | CommandType::CancelWorkflowExecution
             | CommandType::ContinueAsNewWorkflowExecution
     )
-}
-
-/// `COMMAND_TYPE_START_TIMER` is called `StartTimer`.
-fn command_name(kind: CommandType) -> String {
-    crate::execution::command::pascal(kind.as_str_name(), "COMMAND_TYPE_")
 }
 
 /// Local activities are running: the worker only wants more time.
@@ -249,8 +253,13 @@ fn handle(it: &mut Completing<'_, '_>, attributes: &Attributes) -> Result<(), Ba
         }
         Attributes::ProtocolMessage { message_id } => Err(Bad::Task(
             Cause::BadUpdateWorkflowExecutionMessage,
-            format!("ProtocolMessageCommand referenced absent message ID {message_id}"),
+            if message_id.is_empty() {
+                "MessageID is not set on ProtocolMessageCommand.".to_owned()
+            } else {
+                format!("ProtocolMessageCommand referenced absent message ID {message_id}")
+            },
         )),
+        Attributes::Unknown { .. } => Err(Bad::Refused(Refusal::Invalid(unknown(attributes)))),
         Attributes::Missing { command_type } => Err(Bad::missing(*command_type)),
         Attributes::NotBuilt { command_type } => Err(Bad::not_built(*command_type)),
     }

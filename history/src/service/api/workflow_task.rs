@@ -112,7 +112,7 @@ pub(super) async fn completed(
     let history::RespondWorkflowTaskCompletedRequest { token, request } = request;
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
-    let complete = destructure(&token, wire::required(request, "Request")?)?;
+    let complete = destructure(&token, wire::required(request, "Request")?);
     let reply = shell
         .ask(
             key.clone(),
@@ -147,7 +147,7 @@ pub(super) async fn completed(
 fn destructure(
     token: &token::Task,
     request: public::RespondWorkflowTaskCompletedRequest,
-) -> Result<CompleteWorkflowTask, Status> {
+) -> CompleteWorkflowTask {
     #[expect(deprecated, reason = "older SDKs still send these fields")]
     let public::RespondWorkflowTaskCompletedRequest {
         commands,
@@ -168,16 +168,10 @@ fn destructure(
         let queue = sticky.worker_task_queue?.name;
         (!queue.is_empty()).then(|| (queue, wire::duration(sticky.schedule_to_start_timeout)))
     });
-    Ok(CompleteWorkflowTask {
+    CompleteWorkflowTask {
         token: wire::workflow_task_token(token),
         identity,
-        commands: commands
-            .into_iter()
-            .map(|command| {
-                Command::try_from(command)
-                    .map_err(|unknown| Status::invalid_argument(unknown.to_string()))
-            })
-            .collect::<Result<_, _>>()?,
+        commands: commands.into_iter().map(Command::from).collect(),
         sticky,
         return_new_workflow_task,
         force_create_new_workflow_task,
@@ -188,7 +182,7 @@ fn destructure(
         worker_version: worker_version_stamp,
         deployment_options,
         messages: messages.len(),
-    })
+    }
 }
 
 pub(super) async fn failed(
