@@ -55,6 +55,7 @@ SETS = frozenset({"core_used_flags", "lang_used_flags", "pending_activities", "p
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{32}\b")
 FINE_DURATION = re.compile(r"\d+\.\d{4,}s")
+TRANSACTION_SIZE = re.compile(r"transaction size of \d+ bytes")
 CORE_TIMES = re.compile(r'"(complete_time|original_schedule_time)":\{[^}]*\}')
 
 
@@ -88,6 +89,7 @@ class Scrubber:
         """Text with times and ids replaced."""
         text = TIMESTAMP.sub("<time>", text)
         text = CORE_TIMES.sub(r'"\1":"<time>"', text)
+        text = TRANSACTION_SIZE.sub("transaction size of <size> bytes", text)  # Encodings differ.
         return UUID.sub(lambda found: self.ids.setdefault(found.group(), f"<id {len(self.ids) + 1}>"), text)
 
 

@@ -9,6 +9,8 @@ pub struct Limits {
     pub blob_bytes_max: usize,
     /// `limit.memoSize.error`, bytes.
     pub memo_bytes_max: usize,
+    /// `system.transactionSizeLimit`, bytes: what the failure of a workflow task may say.
+    pub transaction_bytes_max: usize,
     /// `frontend.searchAttributesSizeOfValueLimit`, bytes.
     pub search_attribute_value_bytes_max: usize,
     /// `frontend.searchAttributesTotalSizeLimit`, bytes.
@@ -52,6 +54,7 @@ impl Default for Limits {
         Self {
             blob_bytes_max: 2 << 20,
             memo_bytes_max: 2 << 20,
+            transaction_bytes_max: 4 << 20,
             search_attribute_value_bytes_max: 2 << 10,
             search_attributes_bytes_max: 40 << 10,
             history_bytes_max: 50 << 20,
@@ -82,6 +85,7 @@ impl Limits {
         match key.to_ascii_lowercase().as_str() {
             "limit.blobsize.error" => self.blob_bytes_max = size,
             "limit.memosize.error" => self.memo_bytes_max = size,
+            "system.transactionsizelimit" => self.transaction_bytes_max = size,
             "frontend.searchattributessizeofvaluelimit" => {
                 self.search_attribute_value_bytes_max = size;
             }

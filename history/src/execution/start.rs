@@ -231,7 +231,7 @@ fn terminate_and_begin(run: Run<'_>, question: &Start, context: &mut Context<'_>
     Ok(step)
 }
 
-fn text_payload(text: &str) -> Payloads {
+pub(crate) fn text_payload(text: &str) -> Payloads {
     Payloads {
         payloads: vec![Payload {
             metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),

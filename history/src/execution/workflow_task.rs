@@ -33,6 +33,7 @@ use crate::id::Time;
 
 mod complete;
 mod fail;
+mod reject;
 mod start;
 mod timeout;
 

@@ -192,3 +192,19 @@ fn a_run_that_continues_for_a_retry_counts_on() {
               2 WorkflowTaskScheduled on q",
     );
 }
+
+#[test]
+fn a_fault_that_no_history_could_hold_ends_the_run() {
+    check(
+        &format!("start; poll; complete: timer {}", "x".repeat(4_000)),
+        r#"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskFailed 2 3 ForceCloseCommand
+              5 WorkflowExecutionTerminated Transaction size exceeds limit.
+            ! BadCommands("transaction size of 4107 bytes exceeds limit of 4000 bytes")"#,
+    );
+}

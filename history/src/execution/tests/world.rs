@@ -67,6 +67,7 @@ impl World {
             },
             limits: Limits {
                 continue_as_new_interval_min: Duration::ZERO,
+                transaction_bytes_max: 4_000,
                 ..Limits::default()
             },
             now: Time(START),

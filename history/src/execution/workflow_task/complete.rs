@@ -8,14 +8,14 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
 use cairn_proto::temporal::api::history::v1::{HistoryEvent, WorkflowTaskCompletedEventAttributes};
 
 use super::start::{transient_scheduled, transient_started};
-use super::{fail, start_now, started_answer, timeout};
+use super::{reject, start_now, started_answer, timeout};
 use crate::execution::command::{Attributes, Bad, Command};
 use crate::execution::state::State;
 use crate::execution::transition::{Draft, Extra};
 use crate::execution::{
     Answer, CompleteWorkflowTask, Outcome, Refusal, Run, Step, Successor, WorkflowTaskCompleted,
-    WorkflowTaskToken, activity, close, continue_as_new, marker, properties, query, refuse,
-    terminate, timer, wire,
+    WorkflowTaskToken, activity, close, continue_as_new, marker, properties, query, refuse, timer,
+    wire,
 };
 use crate::kind::{Answered, Context, Stop};
 
@@ -79,8 +79,8 @@ pub(crate) fn complete(
         Ok(()) => end(completing, run),
         Err(Bad::Needs(ids)) => Err(Stop::Needs(ids)),
         Err(Bad::Refused(refusal)) => refuse(refusal),
-        Err(Bad::Task(cause, text)) => reject(run, question, cause, &text, context),
-        Err(Bad::Run(cause, text)) => reject_run(run, question, cause, &text, context),
+        Err(Bad::Task(cause, text)) => reject::task(run, question, cause, &text, context),
+        Err(Bad::Run(cause, text)) => reject::whole_run(run, question, cause, &text, context),
     }
 }
 
@@ -326,78 +326,6 @@ fn end(mut it: Completing<'_, '_>, run: Run<'_>) -> Outcome {
         transition,
         successor: it.successor,
         answers,
-        heartbeat: None,
-    })
-}
-
-/// A bad command: the workflow task has failed, durably, and the worker hears why.
-fn reject(
-    run: Run<'_>,
-    question: &CompleteWorkflowTask,
-    cause: Cause,
-    text: &str,
-    context: &mut Context<'_>,
-) -> Outcome {
-    let message = fail::message(cause, text);
-    if run.state.task.is_transient() && cause != Cause::UnhandledCommand {
-        return refuse(Refusal::BadCommands(message)); // It runs into its timeout.
-    }
-    let mut draft = Draft::new(run.state, context.now, context.limits);
-    fail::write_failed(
-        &mut draft,
-        cause.into(),
-        Some(fail::server_failure(&message)),
-        &question.identity,
-        "",
-    );
-    fail::next_attempt(&mut draft);
-    let transition = draft.finish().map_err(Stop::Refused)?;
-    refused_with(transition, message, context)
-}
-
-/// A command that the run does not survive.
-fn reject_run(
-    run: Run<'_>,
-    question: &CompleteWorkflowTask,
-    cause: Cause,
-    text: &str,
-    context: &mut Context<'_>,
-) -> Outcome {
-    let message = fail::message(cause, text);
-    let mut draft = Draft::new(run.state, context.now, context.limits);
-    fail::write_failed(
-        &mut draft,
-        cause.into(),
-        Some(fail::server_failure(&message)),
-        &question.identity,
-        "",
-    );
-    draft.flush();
-    terminate::by_server(&mut draft, &message);
-    let transition = draft.finish().map_err(Stop::Refused)?;
-    let mut step = refused_with(transition, message, context)?;
-    if let Some(transition) = &step.transition {
-        step.answers
-            .extend(query::released(run.volatile, &transition.state, run.id));
-    }
-    Ok(step)
-}
-
-fn refused_with(
-    transition: Option<crate::execution::Transition>,
-    message: String,
-    context: &Context<'_>,
-) -> Outcome {
-    Ok(Step {
-        transition,
-        successor: None,
-        answers: vec![(
-            context.ticket,
-            Answered {
-                result: Err(Refusal::BadCommands(message)),
-                reads: None,
-            },
-        )],
         heartbeat: None,
     })
 }
