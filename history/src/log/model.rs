@@ -125,8 +125,11 @@ impl Model {
     }
 
     fn read(&self) -> Result<MutexGuard<'_, Disk>, ReadError> {
-        let process = self.process.lock();
-        if process.crashed || process.reads_fail {
+        let fails = {
+            let process = self.process.lock();
+            process.crashed || process.reads_fail
+        };
+        if fails {
             return Err(ReadError::Unavailable(Injected("reads fail").into()));
         }
         Ok(self.disk.lock())
@@ -160,8 +163,9 @@ impl Store for Model {
     }
 
     async fn commit(&self, _writer: usize, batches: &[ShardBatch]) -> Result<Committed, Failure> {
+        let fault = self.process.lock().faults.pop_front().flatten();
         let mut disk = self.write()?;
-        let Some(fault) = self.process.lock().faults.pop_front().flatten() else {
+        let Some(fault) = fault else {
             return disk.commit(batches);
         };
         let cause = Injected("planned").into();

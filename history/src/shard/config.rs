@@ -62,7 +62,7 @@ impl Default for Config {
             undurable_bytes_max: 16 << 20,
             waiting_max: 10_000,
             offered_max: 2_000,
-            wake_ups_max: 10_000,
+            wake_ups_max: 1_000,
             horizon: Duration::from_mins(10),
             loads_max: 64,
             page_max: 1_000,
