@@ -22,8 +22,9 @@ const MARGIN: Duration = Duration::from_secs(75);
 const QUIET: Duration = Duration::from_secs(8);
 const QUIET_MAX: Duration = Duration::from_secs(25);
 const PROBE: Duration = Duration::from_millis(10);
-/// How long after their moment all sleepers may take.
+/// How long after their moment sleepers may take: so long, and so long for each.
 const WAKING: Duration = Duration::from_secs(90);
+const WAKING_EACH: Duration = Duration::from_millis(3);
 
 /// Starts sleepers and leaves them asleep.
 pub(crate) async fn start_only(bench: &Bench<'_>, concurrency: usize) -> Outcome {
@@ -142,7 +143,9 @@ async fn polled(probe: &Starter) -> anyhow::Result<()> {
 }
 
 async fn wake(starter: &Starter, until: SystemTime, sleepers: u64) -> u64 {
-    let patience = until.duration_since(SystemTime::now()).unwrap_or_default() + WAKING;
+    let asleep = until.duration_since(SystemTime::now()).unwrap_or_default();
+    let each = u32::try_from(sleepers).map_or(Duration::MAX, |count| WAKING_EACH * count);
+    let patience = asleep + WAKING.saturating_add(each);
     let began = Instant::now();
     while starter.worker().completed() < sleepers && began.elapsed() < patience {
         sleep(Duration::from_millis(100)).await;
