@@ -194,24 +194,13 @@ pub(super) fn unreadable(error: ReadError) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Epoch;
-    use crate::log::conformance::sample;
+    use crate::log::conformance::sample::{self, commit};
     use crate::log::model::Model;
-    use crate::log::{ShardBatch, Write};
-
-    async fn commit(store: &Model, epoch: Epoch, writes: Vec<Write>) {
-        let batch = ShardBatch {
-            shard: sample::SHARD,
-            epoch,
-            items: vec![writes],
-        };
-        assert!(store.commit(0, &[batch]).await.unwrap().lost.is_empty());
-    }
 
     #[tokio::test]
     async fn behind_a_snapshot_of_another_version_every_record_is_read() {
         let store = Model::new();
-        let epoch = store.take_over(sample::SHARD, "test").await.unwrap();
+        let epoch = sample::own(&store).await;
         let begin = sample::start(sample::row(1, "id"));
         commit(&store, epoch, vec![begin, sample::snapshot(1, 1)]).await;
         let later = sample::append(1, sample::record(2, 3, 1));

@@ -229,7 +229,12 @@ impl Slot {
         shell: &Arc<Shell>,
         input: impl FnOnce(&mut Owned, Time, &mut Vec<Output<Workflow>>),
     ) {
-        let mut loads = self.stepped(shell, input);
+        let loads = self.stepped(shell, input);
+        self.load(shell, loads);
+    }
+
+    /// Does what a step wants read, and what that leads to.
+    fn load(&self, shell: &Arc<Shell>, mut loads: VecDeque<Load>) {
         let mut at_once = 0;
         // A loop: a shard that wakes thousands of runs reads one behind the other, and each read that is there at once leads on.
         while let Some(load) = loads.pop_front() {
@@ -260,11 +265,8 @@ impl Slot {
         let (own, shard) = (Arc::clone(shell), self.id);
         shell.runtime.spawn(async move {
             let loaded = read.await;
-            own.slots[shard.0 as usize].step(&own, |owned, now, out| {
-                if owned.here {
-                    owned.shard.loaded(number, loaded, now, &own.limits, out);
-                }
-            });
+            let slot = &own.slots[shard.0 as usize];
+            slot.load(&own, slot.loaded(&own, number, loaded));
         });
     }
 
