@@ -10,5 +10,6 @@ pub mod id;
 pub mod kind;
 pub mod log;
 mod planted;
+#[cfg(feature = "shell")]
 pub mod service;
 pub mod shard;

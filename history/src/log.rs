@@ -14,13 +14,18 @@ use crate::kind::{Heartbeat, Queue};
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod model;
+#[cfg(feature = "shell")]
 pub mod postgres;
+#[cfg(feature = "shell")]
 pub mod sqlite;
 pub mod visibility;
 
+#[cfg(feature = "shell")]
 mod net;
+#[cfg(feature = "shell")]
 mod open;
 
+#[cfg(feature = "shell")]
 pub use open::OpenError;
 
 /// A page of a history ends with the fragment that reaches this many bytes.

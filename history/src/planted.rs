@@ -25,7 +25,13 @@ pub(crate) enum Fault {
     /// Events that waited in a buffer are not there after a takeover.
     BufferedEventDropped,
     /// SQLite does not wait for the disk.
+    #[cfg_attr(
+        not(any(feature = "shell", feature = "planted")),
+        expect(dead_code, reason = "the store in memory has no disk")
+    )]
     SynchronousNormal,
+    /// One shard of a batch that lost its epoch takes the others with it.
+    LostShardAbortsBatch,
 }
 
 /// Does this process have the bug?
@@ -57,6 +63,7 @@ fn chosen() -> Option<Fault> {
         "offer-not-made-again" => Fault::OfferNotMadeAgain,
         "buffered-event-dropped" => Fault::BufferedEventDropped,
         "synchronous-normal" => Fault::SynchronousNormal,
+        "lost-shard-aborts-batch" => Fault::LostShardAbortsBatch,
         _ => {
             tracing::error!(name, "no such planted bug");
             std::process::abort()

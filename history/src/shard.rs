@@ -10,6 +10,7 @@ mod cache;
 mod checkpoint;
 mod config;
 mod entry;
+mod fate;
 mod fold;
 mod offers;
 mod park;
@@ -37,6 +38,7 @@ use crate::log::{Found, Parked, ReadError, ShardBatch, Stored, WakeUp};
 
 pub use checkpoint::is_readable;
 pub use config::Config;
+pub use fate::{Fate, fate};
 
 use entry::Entry;
 use turn::Turn;
@@ -391,6 +393,27 @@ impl<K: Kind> Shard<K> {
     /// Too much waits for the disk.
     fn busy(&self) -> bool {
         self.head.bytes() > self.config.undurable_bytes_max
+    }
+
+    /// How many runs that nobody asked for may be on their way into memory: none while it is full and something is about to leave.
+    fn loads_max(&self) -> usize {
+        let Config {
+            cached_runs_max,
+            cached_bytes_max,
+            undurable_bytes_max,
+            loads_max,
+            ..
+        } = self.config;
+        let full = self.cache.runs + self.background() >= cached_runs_max
+            || self.cache.bytes > cached_bytes_max;
+        let slow = self.head.bytes() > undurable_bytes_max / 8;
+        let will_change = self.head.len() > 0 || self.cache.leaving > 0;
+        match (full || slow, will_change) {
+            (false, _) => loads_max,
+            (true, true) => 0,
+            // Whatever is here may be unable to leave; others must be woken all the same.
+            (true, false) => loads_max.div_ceil(16),
+        }
     }
 
     /// The id's entry, made if there is none.

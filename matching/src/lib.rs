@@ -4,6 +4,8 @@
 //! shell that keeps time and calls history. Deliberately absent: any knowledge of workflows, and anything that must last.
 
 pub mod queue;
+#[cfg(feature = "shell")]
 mod service;
 
+#[cfg(feature = "shell")]
 pub use service::{Clock, Matching};

@@ -223,7 +223,8 @@ pub(crate) fn owed(state: &State, now: Time) -> impl Iterator<Item = Offer> {
         .activities
         .pending
         .values()
-        .filter(move |it| it.started.is_none() && it.scheduled_time <= now)
+        // Only a retry waits for its time: a first attempt is owed at once, also to a node whose clock is behind.
+        .filter(move |it| it.started.is_none() && (it.attempt <= 1 || it.scheduled_time <= now))
         .map(move |it| it.offer(state.origin.namespace, priority))
 }
 

@@ -4,6 +4,7 @@
 
 use crate::id::{NamespaceId, RunId, Time};
 
+#[cfg(feature = "shell")]
 pub(super) mod sql;
 
 /// Rows of one namespace that satisfy a condition.

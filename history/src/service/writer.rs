@@ -1,7 +1,7 @@
 //! The writers: one thread per store connection takes what waits, commits it in one transaction, and releases what waited for it.
 //!
-//! The four failures of a commit are told apart here and nowhere else: refused (found item by item), rolled back (the same
-//! again), unknown (memory dropped, a higher epoch), a failed sync (the process ends).
+//! What follows from how a commit ended is decided by [`fate`] and carried out here: released, tried again, tried item by item,
+//! memory dropped and a higher epoch taken, the process ended.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,9 +12,8 @@ use tokio::sync::Notify;
 
 use super::{Shell, failpoint};
 use crate::id::ShardId;
-use crate::log::{Failure, ShardBatch};
-use crate::planted::{Fault, planted};
-use crate::shard::Taken;
+use crate::log::{Committed, Failure, ShardBatch};
+use crate::shard::{Fate, Taken, fate};
 
 /// The most that one commit carries.
 const ITEMS_MAX: usize = 1_000;
@@ -173,40 +172,26 @@ impl Writer {
         self.crowded = items >= CROWD;
         metrics::counter!("cairn_commits").increment(1);
         metrics::counter!("cairn_commit_items").increment(items as u64);
-        match self.store(&batches) {
-            Ok(committed) => {
-                self.retry = RETRY_MIN;
-                for (batch, Marks { through, .. }) in batches.iter().zip(marks) {
-                    if committed.lost.contains(&batch.shard) {
-                        self.lose(batch.shard, "its epoch has passed");
-                    } else {
-                        self.shell.slots[batch.shard.0 as usize].committed(&self.shell, through);
-                    }
+        let ended = self.store(&batches);
+        told(&ended);
+        let mut again = Vec::new();
+        for (batch, marks) in batches.into_iter().zip(marks) {
+            match fate(&ended, batch.shard) {
+                Fate::Release => {
+                    self.retry = RETRY_MIN;
+                    self.shell.slots[batch.shard.0 as usize].committed(&self.shell, marks.through);
                 }
-                failpoint::reached("after_release");
+                Fate::Lose(why) => self.lose(batch.shard, why),
+                Fate::Again => again.push(batch.shard),
+                Fate::OneByOne => self.one_by_one(batch, &marks),
+                Fate::Die => sync_failed(),
             }
-            Err(Failure::Refused(cause)) => {
-                tracing::warn!(error = %cause, "commit refused; trying item by item");
-                for (batch, marks) in batches.into_iter().zip(marks) {
-                    self.one_by_one(batch, &marks);
-                }
-            }
-            Err(Failure::RolledBack(cause)) => {
-                tracing::warn!(error = %cause, "commit rolled back; trying again");
-                self.again(batches.iter().map(|batch| batch.shard));
-            }
-            Err(Failure::Unknown(_)) if planted(Fault::MemoryKeptAfterUnknown) => {
-                for (batch, Marks { through, .. }) in batches.iter().zip(marks) {
-                    self.shell.slots[batch.shard.0 as usize].committed(&self.shell, through);
-                }
-            }
-            Err(Failure::Unknown(cause)) => {
-                tracing::error!(error = %cause, "outcome of a commit unknown");
-                for batch in batches {
-                    self.lose(batch.shard, "the outcome of a commit is unknown");
-                }
-            }
-            Err(Failure::Sync(cause)) => sync_failed(&cause),
+        }
+        if !again.is_empty() {
+            self.again(again);
+        }
+        if ended.is_ok() {
+            failpoint::reached("after_release");
         }
     }
 
@@ -219,26 +204,24 @@ impl Writer {
                 epoch: batch.epoch,
                 items: vec![item],
             };
-            match self.store(std::slice::from_ref(&single)) {
-                Ok(committed) if committed.lost.is_empty() => slot.committed(&self.shell, number),
-                Ok(_) => return self.lose(batch.shard, "its epoch has passed"),
-                Err(Failure::Refused(cause)) => {
-                    tracing::error!(shard = batch.shard.0, error = %cause, "the store refused an item");
+            let ended = self.store(std::slice::from_ref(&single));
+            told(&ended);
+            match fate(&ended, batch.shard) {
+                Fate::Release => slot.committed(&self.shell, number),
+                Fate::Lose(why) => return self.lose(batch.shard, why),
+                Fate::Again => return self.again([batch.shard]),
+                Fate::OneByOne => {
                     slot.rolled_back();
                     slot.refused(&self.shell, number);
                     return self.again([batch.shard]);
                 }
-                Err(Failure::RolledBack(_)) => return self.again([batch.shard]),
-                Err(Failure::Unknown(_)) => {
-                    return self.lose(batch.shard, "the outcome of a commit is unknown");
-                }
-                Err(Failure::Sync(cause)) => sync_failed(&cause),
+                Fate::Die => sync_failed(),
             }
         }
         slot.committed(&self.shell, marks.through);
     }
 
-    fn store(&self, batches: &[ShardBatch]) -> Result<crate::log::Committed, Failure> {
+    fn store(&self, batches: &[ShardBatch]) -> Result<Committed, Failure> {
         let store = &self.shell.store;
         self.shell.runtime.block_on(async {
             failpoint::before_commit(store, self.number, batches)?;
@@ -277,8 +260,24 @@ impl Writer {
     }
 }
 
+/// Says how a commit ended, if not well.
+fn told(ended: &Result<Committed, Failure>) {
+    match ended {
+        Ok(_) => {}
+        Err(Failure::Refused(cause)) => tracing::error!(error = %cause, "commit refused"),
+        Err(Failure::RolledBack(cause)) => {
+            tracing::warn!(error = %cause, "commit rolled back; trying again");
+        }
+        Err(Failure::Unknown(cause)) => {
+            tracing::error!(error = %cause, "outcome of a commit unknown");
+        }
+        Err(Failure::Sync(cause)) => {
+            tracing::error!(error = %cause, "the disk failed to sync; the process ends");
+        }
+    }
+}
+
 /// The disk did not take what it had promised; nothing in this process may be believed any more.
-fn sync_failed(cause: &crate::log::Cause) -> ! {
-    tracing::error!(error = %cause, "the disk failed to sync; the process ends");
+fn sync_failed() -> ! {
     std::process::abort()
 }

@@ -18,7 +18,7 @@ const LOOKS_PER_TICK: usize = 256;
 const LOOKS_PER_STEP: usize = 16;
 
 /// What a loaded run weighs beside its tail, bytes.
-const RUN_BYTES: usize = 4 << 10;
+const RUN_BYTES: usize = 8 << 10;
 
 /// The order in which ids are looked at, and what they weigh.
 #[derive(Debug, Default)]

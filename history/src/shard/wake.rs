@@ -192,7 +192,7 @@ impl<K: Kind> Shard<K> {
             }
         }
         while !self.busy()
-            && self.background() < self.config.loads_max
+            && self.background() < self.loads_max()
             && let Some((run, key)) = self.next_asleep()
         {
             if self.quarantined.contains(&run) {
@@ -215,7 +215,7 @@ impl<K: Kind> Shard<K> {
         if self.busy() {
             return None;
         }
-        let others = self.background() < self.config.loads_max;
+        let others = self.background() < self.loads_max();
         let others = others
             .then(|| {
                 [

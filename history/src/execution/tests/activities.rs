@@ -27,6 +27,22 @@ fn an_activity_completes() {
 }
 
 #[test]
+fn a_first_attempt_is_owed_to_a_node_whose_clock_is_behind() {
+    check(
+        "start; poll; complete: activity a; behind 5s; reload; owed",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskCompleted 2 3
+              5 ActivityTaskScheduled a
+            owed: Activity 5 attempt 1 on q",
+    );
+}
+
+#[test]
 fn a_failing_activity_is_tried_again() {
     check(
         "start; poll; complete: activity a retry=3; begin a; failed a; begin a; advance 1s; begin a; failed a; advance 2s; begin a; failed a; done a",

@@ -118,6 +118,33 @@ fn wake_ups_in_memory_are_bounded_and_all_come() {
 }
 
 #[test]
+fn a_full_cache_waits_for_room_before_it_wakes_more() {
+    let mut world = World::with(Config {
+        cached_runs_max: 4,
+        ..config()
+    });
+    for n in 0..30 {
+        world.start(&n.to_string());
+        world
+            .call(&n.to_string(), Question::Timer(at(1100)))
+            .unwrap();
+    }
+    world.take_over();
+    world.now = at(1100);
+    let mut most = 0;
+    for _ in 0..2_000 {
+        world.tick(1_000_000);
+        while world.load_one() {}
+        most = most.max(world.shard.stats().cached_runs);
+        world.take(2);
+        world.commit();
+    }
+    let fired = |(_, kept): (_, &super::world::Kept)| kept.state().value == 1000;
+    assert!(world.table.runs.iter().all(fired));
+    assert!(most <= 12, "{most} runs were in memory at once");
+}
+
+#[test]
 fn recovery_wakes_whoever_was_active() {
     let mut world = World::new();
     let run = world.start("a");

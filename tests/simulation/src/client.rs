@@ -1,0 +1,287 @@
+//! Clients: one question after the other, repeated under the same request id until it is answered or given up.
+
+use std::time::Duration;
+
+use cairn_history::execution::{Answer, Question, RequestCancel, Signal, Start, Terminate};
+use cairn_history::id::{Key, RunId};
+use cairn_proto::temporal::api::enums::v1::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+
+use crate::event::{Body, Call, CallId, Envelope, Event, Place, Reply};
+use crate::judge::{Kind, Outcome};
+use crate::shape::{QUEUE, Shape, payloads};
+use crate::worker::{NAMESPACE, is_unclear};
+use crate::world::World;
+
+const RPC: Duration = Duration::from_secs(8);
+
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    doing: Option<Doing>,
+    nth: u64,
+    /// What it has started, for questions about a run.
+    known: Vec<(Key, RunId)>,
+}
+
+#[derive(Clone, Debug)]
+struct Doing {
+    call: Call,
+    op: usize,
+    id: CallId,
+    tries: u32,
+}
+
+impl World {
+    /// The client asks the next question, or the last one again.
+    pub(crate) fn client_steps(&mut self, index: usize) {
+        if let Some(doing) = self.clients[index].doing.clone() {
+            return self.client_asks(index, doing);
+        }
+        if self.healed {
+            return;
+        }
+        self.clients[index].nth += 1;
+        let (call, kind) = self.draw(index);
+        let op = self.ops.begin(kind, self.now);
+        let id = CallId(0);
+        self.client_asks(
+            index,
+            Doing {
+                call,
+                op,
+                id,
+                tries: 0,
+            },
+        );
+    }
+
+    fn client_asks(&mut self, index: usize, mut doing: Doing) {
+        doing.tries += 1;
+        doing.id = self.call_id();
+        let from = Place::Client(index);
+        let to = Place::Node(self.random.index(self.nodes.len()));
+        let body = Body::Call {
+            call: Box::new(doing.call.clone()),
+            passed_on: false,
+        };
+        self.send(Envelope {
+            from,
+            to,
+            id: doing.id,
+            body,
+        });
+        self.heap
+            .put(self.now.after(RPC), Event::Expire(from, doing.id));
+        self.clients[index].doing = Some(doing);
+    }
+
+    pub(crate) fn client_hears(&mut self, index: usize, id: CallId, reply: &Reply) {
+        let Some(doing) = self.clients[index]
+            .doing
+            .clone()
+            .filter(|doing| doing.id == id)
+        else {
+            return;
+        };
+        if is_unclear(reply) {
+            let gives_up = doing.tries > 20 || (!self.healed && self.random.chance(120));
+            if !gives_up {
+                let wait = self
+                    .random
+                    .around(Duration::from_millis(300) * doing.tries.min(8));
+                self.heap.put(self.now.after(wait), Event::Client(index));
+                // An answer that comes while it waits is not heard any more.
+                self.clients[index].doing = Some(Doing {
+                    id: CallId(0),
+                    ..doing
+                });
+                return;
+            }
+            self.ops.end(doing.op, Outcome::InDoubt, self.now);
+        } else {
+            self.client_learns(index, &doing, reply);
+        }
+        self.clients[index].doing = None;
+        let wait = self.random.around(self.plan.think);
+        self.heap.put(self.now.after(wait), Event::Client(index));
+    }
+
+    fn client_learns(&mut self, index: usize, doing: &Doing, reply: &Reply) {
+        let outcome = match reply {
+            Reply::Refused(_) => Outcome::Refused,
+            Reply::Answered {
+                answer: Answer::Started(started),
+                ..
+            } => {
+                if let Call::Ask { key, .. } = &doing.call {
+                    self.clients[index].known.push((key.clone(), started.run));
+                }
+                Outcome::Started {
+                    run: started.run,
+                    fresh: started.started,
+                }
+            }
+            Reply::Answered {
+                answer: Answer::Signaled { run, .. },
+                ..
+            } => Outcome::Signaled { run: *run },
+            Reply::History { run, events, open } => {
+                self.clients[index]
+                    .known
+                    .retain(|(_, known)| known != run || *open);
+                Outcome::Read {
+                    run: *run,
+                    events: events.len(),
+                    open: *open,
+                }
+            }
+            _ => Outcome::Acked,
+        };
+        self.ops.end(doing.op, outcome, self.now);
+    }
+
+    fn draw(&mut self, index: usize) -> (Call, Kind) {
+        let nth = self.clients[index].nth;
+        let id = self.random.below(self.plan.ids);
+        let mut key = Key {
+            namespace: NAMESPACE,
+            workflow_id: format!("w{id}"),
+        };
+        let known = self.clients[index].known.clone();
+        let mut run = None;
+        if !known.is_empty() && self.random.chance(500) {
+            let (its, known) = self.random.pick(&known).clone();
+            key = its;
+            run = Some(known);
+        }
+        let request_id = format!("c{index}-{nth}");
+        match self.random.below(100) {
+            0..45 => self.draw_start(key, request_id),
+            45..70 => {
+                let signal = signal(format!("c{index}"), &request_id);
+                let kind = Kind::Signal {
+                    client: index,
+                    nth,
+                    request_id,
+                };
+                (ask(key, run, None, Question::Signal(signal)), kind)
+            }
+            70..74 => {
+                let cancel = RequestCancel {
+                    reason: String::new(),
+                    identity: String::new(),
+                    request_id: request_id.clone(),
+                    links: Vec::new(),
+                    first_run: None,
+                };
+                (
+                    ask(key, run, None, Question::RequestCancel(cancel)),
+                    Kind::Cancel,
+                )
+            }
+            74..76 => {
+                let terminate = Terminate {
+                    reason: request_id,
+                    details: None,
+                    identity: String::new(),
+                    links: Vec::new(),
+                    first_run: None,
+                };
+                (
+                    ask(key, run, None, Question::Terminate(terminate)),
+                    Kind::Terminate { run },
+                )
+            }
+            76..80 => (ask(key, run, None, Question::Describe), Kind::Describe),
+            _ => (
+                Call::Read {
+                    key: key.clone(),
+                    run,
+                },
+                Kind::Read { key, run },
+            ),
+        }
+    }
+
+    fn draw_start(&mut self, key: Key, request_id: String) -> (Call, Kind) {
+        let shape = Shape::draw(&mut self.random);
+        let conflict = *self.random.pick(&[
+            WorkflowIdConflictPolicy::Unspecified,
+            WorkflowIdConflictPolicy::Fail,
+            WorkflowIdConflictPolicy::UseExisting,
+            WorkflowIdConflictPolicy::TerminateExisting,
+        ]);
+        let signal = self
+            .random
+            .chance(100)
+            .then(|| signal("start".to_owned(), &format!("{request_id}-signal")));
+        let conflict = match conflict {
+            WorkflowIdConflictPolicy::Fail if signal.is_some() => {
+                WorkflowIdConflictPolicy::Unspecified
+            }
+            other => other,
+        };
+        let start = Start {
+            request_id: request_id.clone(),
+            identity: String::new(),
+            workflow_type: shape.name(),
+            task_queue: QUEUE.to_owned(),
+            input: Some(payloads("input")),
+            header: None,
+            execution_timeout: None,
+            run_timeout: shape.run_timeout(),
+            task_timeout: Duration::ZERO,
+            reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
+            conflict_policy: conflict.into(),
+            retry_policy: shape.retry_policy(),
+            cron_schedule: String::new(),
+            start_delay: if self.random.chance(50) {
+                Duration::from_secs(5)
+            } else {
+                Duration::ZERO
+            },
+            memo: None,
+            search_attributes: None,
+            user_metadata: None,
+            links: Vec::new(),
+            attach_request_id: false,
+            attach_links: false,
+            priority: None,
+            retention: self.plan.retention,
+            eager: false,
+            signal,
+        };
+        let kind = Kind::Start {
+            key: key.clone(),
+            request_id: request_id.clone(),
+        };
+        (
+            ask(
+                key,
+                None,
+                Some(request_id),
+                Question::Start(Box::new(start)),
+            ),
+            kind,
+        )
+    }
+}
+
+fn ask(key: Key, run: Option<RunId>, start_request_id: Option<String>, question: Question) -> Call {
+    Call::Ask {
+        key,
+        run,
+        start_request_id,
+        question,
+    }
+}
+
+fn signal(name: String, request_id: &str) -> Signal {
+    Signal {
+        name,
+        input: Some(payloads(request_id)),
+        header: None,
+        identity: String::new(),
+        request_id: request_id.to_owned(),
+        links: Vec::new(),
+    }
+}

@@ -1,0 +1,503 @@
+//! What the clients and workers were told, and whether the log bears it out.
+//!
+//! | rule | what is compared |
+//! |---|---|
+//! | I-1 | every acknowledged start, signal, cancel, terminate and completion is in a history |
+//! | I-5 | the result of an activity is one that a worker was told is taken |
+//! | I-8 | one request, one effect, one run |
+//! | I-12 | signals of one client to one run are in the order in which they were acknowledged |
+//! | I-13 | a read sees what an earlier read of the run saw |
+//! | L-1, L-2, L-5 | behind the heal whatever is owed happens in time, and every run ends |
+//!
+//! Deliberately absent: what follows from the log alone (`ledger`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use cairn_history::execution::{Volatile, Workflow};
+use cairn_history::id::{Key, RunId, Time};
+use cairn_history::kind::{Kind as _, Work};
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+
+use crate::ledger::{Kept, Ledger};
+use crate::shape::text;
+
+/// What was asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Start {
+        key: Key,
+        request_id: String,
+    },
+    Signal {
+        client: usize,
+        nth: u64,
+        request_id: String,
+    },
+    Cancel,
+    Terminate {
+        run: Option<RunId>,
+    },
+    Describe,
+    Read {
+        key: Key,
+        run: Option<RunId>,
+    },
+    CompleteTask {
+        run: RunId,
+        scheduled: i64,
+    },
+    CompleteActivity {
+        run: RunId,
+        scheduled: i64,
+        result: String,
+    },
+    /// Of a transient attempt nothing is written.
+    FailTask,
+    FailActivity,
+    CancelActivity,
+}
+
+/// What was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing yet.
+    Open,
+    InDoubt,
+    Refused,
+    Acked,
+    Started {
+        run: RunId,
+        fresh: bool,
+    },
+    Signaled {
+        run: RunId,
+    },
+    Read {
+        run: RunId,
+        events: usize,
+        open: bool,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Op {
+    kind: Kind,
+    asked: Time,
+    heard: Time,
+    outcome: Outcome,
+}
+
+/// Every question of a client, and every answer of a worker.
+#[derive(Debug, Default)]
+pub(crate) struct Ops {
+    all: Vec<Op>,
+}
+
+impl Ops {
+    pub(crate) fn begin(&mut self, kind: Kind, now: Time) -> usize {
+        self.all.push(Op {
+            kind,
+            asked: now,
+            heard: now,
+            outcome: Outcome::Open,
+        });
+        self.all.len() - 1
+    }
+
+    pub(crate) fn end(&mut self, op: usize, outcome: Outcome, now: Time) {
+        if let Some(op) = self
+            .all
+            .get_mut(op)
+            .filter(|op| op.outcome == Outcome::Open)
+        {
+            op.outcome = outcome;
+            op.heard = now;
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(crate) fn acked(&self) -> usize {
+        let silent = [Outcome::Open, Outcome::InDoubt, Outcome::Refused];
+        self.all
+            .iter()
+            .filter(|op| !silent.contains(&op.outcome))
+            .count()
+    }
+}
+
+/// What the histories show, gathered once.
+#[derive(Default)]
+struct Shown {
+    /// Which runs a start request began.
+    begun: BTreeMap<String, BTreeSet<RunId>>,
+    /// Signals of each run in order, by request id.
+    signals: BTreeMap<RunId, Vec<String>>,
+    results: BTreeMap<(RunId, i64), String>,
+    completed_tasks: BTreeSet<(RunId, i64)>,
+}
+
+/// Compares what was told with what is stored.
+pub(crate) fn judge(ops: &Ops, ledger: &mut Ledger) {
+    let shown = shown(ledger);
+    starts(ops, &shown, ledger);
+    signals(ops, &shown, ledger);
+    answers(ops, &shown, ledger);
+    reads(ops, ledger);
+}
+
+fn shown(ledger: &Ledger) -> Shown {
+    let mut shown = Shown::default();
+    for (run, kept) in &ledger.runs {
+        shown
+            .begun
+            .entry(kept.row.start_request_id.clone())
+            .or_default()
+            .insert(*run);
+        for event in &kept.events {
+            match &event.attributes {
+                Some(Attributes::WorkflowExecutionSignaledEventAttributes(it)) => {
+                    shown
+                        .signals
+                        .entry(*run)
+                        .or_default()
+                        .push(text(it.input.as_ref()));
+                }
+                Some(Attributes::ActivityTaskCompletedEventAttributes(it)) => {
+                    shown
+                        .results
+                        .insert((*run, it.scheduled_event_id), text(it.result.as_ref()));
+                }
+                Some(Attributes::WorkflowTaskCompletedEventAttributes(it)) => {
+                    shown.completed_tasks.insert((*run, it.scheduled_event_id));
+                }
+                _ => {}
+            }
+        }
+    }
+    shown
+}
+
+fn starts(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
+    let mut told: BTreeMap<&str, RunId> = BTreeMap::new();
+    for op in &ops.all {
+        let (Kind::Start { key, request_id }, Outcome::Started { run, fresh }) =
+            (&op.kind, &op.outcome)
+        else {
+            continue;
+        };
+        let Some(kept) = ledger.runs.get(run) else {
+            ledger.violated(
+                "I-1",
+                format!(
+                    "start {request_id} of {} was told {run}, which is not there",
+                    key.workflow_id
+                ),
+            );
+            continue;
+        };
+        if kept.row.key() != *key {
+            ledger.violated(
+                "I-1",
+                format!("start {request_id} was told {run}, a run of another id"),
+            );
+        } else if *fresh && kept.row.start_request_id != *request_id {
+            ledger.violated(
+                "I-8",
+                format!(
+                    "start {request_id} was told that it began {run}, which {} began",
+                    kept.row.start_request_id
+                ),
+            );
+        }
+        let before = told.insert(request_id, *run).filter(|before| before != run);
+        if before.is_some_and(|before| ledger.runs.get(&before).is_none_or(|kept| !kept.deleted)) {
+            ledger.violated("I-8", format!("start {request_id} was told two runs"));
+        }
+    }
+    for (request_id, runs) in &shown.begun {
+        // A request is known for as long as its run is kept; runs of a chain share it.
+        let forgotten = runs.iter().any(|run| ledger.runs[run].deleted);
+        if runs.len() > 1 && !forgotten && !are_a_chain(runs, ledger) {
+            ledger.violated(
+                "I-8",
+                format!("start {request_id} began {} runs", runs.len()),
+            );
+        }
+    }
+}
+
+fn are_a_chain(runs: &BTreeSet<RunId>, ledger: &Ledger) -> bool {
+    let firsts: BTreeSet<_> = runs
+        .iter()
+        .filter_map(|run| ledger.runs.get(run))
+        .map(|kept| kept.row.first_run)
+        .collect();
+    firsts.len() == 1
+}
+
+fn signals(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
+    let none = Vec::new();
+    let mut order: BTreeMap<(usize, RunId), Vec<(u64, &str)>> = BTreeMap::new();
+    for op in &ops.all {
+        let (
+            Kind::Signal {
+                client,
+                nth,
+                request_id,
+            },
+            Outcome::Signaled { run },
+        ) = (&op.kind, &op.outcome)
+        else {
+            continue;
+        };
+        let there = shown.signals.get(run).unwrap_or(&none);
+        let buffered = ledger
+            .runs
+            .get(run)
+            .is_some_and(|kept| holds_signal(kept, request_id));
+        if !there.contains(request_id) && !buffered {
+            ledger.violated(
+                "I-1",
+                format!("signal {request_id} to {run} was acknowledged and is not there"),
+            );
+        }
+        order
+            .entry((*client, *run))
+            .or_default()
+            .push((*nth, request_id));
+    }
+    for ((_, run), asked) in order {
+        let there = shown.signals.get(&run).unwrap_or(&none);
+        let places: Vec<_> = asked
+            .iter()
+            .filter_map(|(_, id)| there.iter().position(|signal| signal == id))
+            .collect();
+        if !places.is_sorted() {
+            ledger.violated(
+                "I-12",
+                format!("signals to {run} are out of order: {asked:?}"),
+            );
+        }
+    }
+    for (run, there) in &shown.signals {
+        let once: BTreeSet<_> = there.iter().collect();
+        if once.len() < there.len() {
+            ledger.violated(
+                "I-8",
+                format!("a signal to {run} happened twice: {there:?}"),
+            );
+        }
+    }
+}
+
+/// Does the signal wait in the buffer of an open run?
+fn holds_signal(kept: &Kept, request_id: &str) -> bool {
+    let is_it = |attributes: &Attributes| match attributes {
+        Attributes::WorkflowExecutionSignaledEventAttributes(it) => {
+            text(it.input.as_ref()) == request_id
+        }
+        _ => false,
+    };
+    kept.row.is_open()
+        && kept
+            .buffered
+            .iter()
+            .filter_map(|event| event.attributes.as_ref())
+            .any(is_it)
+}
+
+/// Does the end of an activity wait there?
+fn holds_result(kept: &Kept, scheduled: i64) -> bool {
+    let is_it = |attributes: &Attributes| match attributes {
+        Attributes::ActivityTaskCompletedEventAttributes(it) => it.scheduled_event_id == scheduled,
+        _ => false,
+    };
+    kept.row.is_open()
+        && kept
+            .buffered
+            .iter()
+            .filter_map(|event| event.attributes.as_ref())
+            .any(is_it)
+}
+
+fn answers(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
+    for op in ops.all.iter().filter(|op| op.outcome == Outcome::Acked) {
+        match &op.kind {
+            Kind::CompleteActivity {
+                run,
+                scheduled,
+                result,
+            } => {
+                let open = ledger.runs.get(run).is_some_and(|kept| kept.row.is_open());
+                match shown.results.get(&(*run, *scheduled)) {
+                    Some(there) if there == result => {}
+                    Some(there) => ledger.violated(
+                        "I-5",
+                        format!(
+                            "{run}: activity {scheduled} has {there:?}, {result:?} was acknowledged"
+                        ),
+                    ),
+                    // It may wait in the buffer of an open run.
+                    None if open
+                        && !ledger
+                            .runs
+                            .get(run)
+                            .is_some_and(|kept| holds_result(kept, *scheduled)) =>
+                    {
+                        ledger.violated(
+                            "I-1",
+                            format!("{run}: the completion of activity {scheduled} is lost"),
+                        );
+                    }
+                    None => {}
+                }
+            }
+            Kind::CompleteTask { run, scheduled } => {
+                let known = ledger.runs.get(run);
+                let later = known.is_some_and(|kept| {
+                    !kept.row.is_open()
+                        || cairn_history::execution::Workflow::next_event_id(&kept.state)
+                            > *scheduled
+                });
+                if known.is_none() || !later {
+                    ledger.violated(
+                        "I-1",
+                        format!("{run}: the answer to workflow task {scheduled} is lost"),
+                    );
+                }
+            }
+            Kind::Terminate { run: Some(run) }
+                if ledger.runs.get(run).is_some_and(|kept| kept.row.is_open()) =>
+            {
+                ledger.violated("I-1", format!("{run} was terminated and is open"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// I-13: reads of one run that follow each other never see less.
+fn reads(ops: &Ops, ledger: &mut Ledger) {
+    let mut heard: BTreeMap<RunId, Vec<(Time, usize)>> = BTreeMap::new();
+    let mut started: BTreeMap<RunId, Time> = BTreeMap::new();
+    let mut closed: BTreeMap<RunId, Time> = BTreeMap::new();
+    for op in &ops.all {
+        match &op.outcome {
+            Outcome::Read { run, events, open } => {
+                heard.entry(*run).or_default().push((op.heard, *events));
+                if !open {
+                    closed.entry(*run).or_insert(op.heard);
+                }
+            }
+            Outcome::Started { run, .. } => {
+                started.entry(*run).or_insert(op.heard);
+            }
+            _ => {}
+        }
+    }
+    for op in &ops.all {
+        match (&op.kind, &op.outcome) {
+            (Kind::Read { .. }, Outcome::Read { run, events, open }) => {
+                let before = heard.get(run).into_iter().flatten();
+                let most = before
+                    .filter(|(time, _)| *time < op.asked)
+                    .map(|(_, events)| *events)
+                    .max();
+                if most.is_some_and(|most| *events < most) {
+                    ledger.violated(
+                        "I-13",
+                        format!("{run} showed {most:?} events, and {events} to a later read"),
+                    );
+                }
+                if *open && closed.get(run).is_some_and(|time| *time < op.asked) {
+                    ledger.violated(
+                        "I-13",
+                        format!("{run} was closed, and open to a later read"),
+                    );
+                }
+            }
+            (
+                Kind::Read {
+                    key,
+                    run: Some(run),
+                },
+                Outcome::Refused,
+            ) => {
+                let kept = ledger
+                    .runs
+                    .get(run)
+                    .is_some_and(|kept| !kept.deleted && !ledger.quarantined.contains(run));
+                if kept && started.get(run).is_some_and(|time| *time < op.asked) {
+                    ledger.violated(
+                        "I-13",
+                        format!("{run} of {} was started and is not found", key.workflow_id),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is late, `patience` behind the heal.
+pub(crate) fn late(ledger: &mut Ledger, now: Time, patience: Duration) {
+    let mut late = Vec::new();
+    for (run, kept) in &ledger.runs {
+        if !kept.row.is_open() || ledger.quarantined.contains(run) {
+            continue;
+        }
+        let owed = Workflow::owe(&kept.state, &Volatile::default(), now);
+        // An attempt that is due is offered, and then it is the workers' turn.
+        let due = Workflow::next_wake(&kept.state, &Volatile::default());
+        let due = due.filter(|due| owed.iter().all(|offer| offer.time != *due));
+        if due.is_some_and(|due| now.since(due) > patience) {
+            late.push((
+                "L-2",
+                format!(
+                    "{run} ({}) was due {:?} ago",
+                    kept.row.workflow_type,
+                    now.since(due.unwrap_or_default())
+                ),
+            ));
+        }
+        for offer in owed {
+            let waits = now.since(offer.time);
+            if waits > patience && offer.task.work == Work::Workflow {
+                late.push((
+                    "L-1",
+                    format!(
+                        "{run} ({}): {:?} waits for {waits:?} on {}",
+                        kept.row.workflow_type, offer.task, offer.queue.name
+                    ),
+                ));
+            }
+        }
+    }
+    for (rule, what) in late {
+        ledger.violated(rule, what);
+    }
+}
+
+/// Everything has had its time: nothing may be open.
+pub(crate) fn stuck(ledger: &mut Ledger) {
+    let open = ledger
+        .runs
+        .iter()
+        .filter(|(run, kept)| kept.row.is_open() && !ledger.quarantined.contains(run));
+    let open: Vec<_> = open
+        .map(|(run, kept)| {
+            format!(
+                "{run} ({}) is stuck behind {} events",
+                kept.row.workflow_type,
+                kept.events.len()
+            )
+        })
+        .collect();
+    for what in open {
+        ledger.violated("L-5", what);
+    }
+}

@@ -1,0 +1,433 @@
+//! What was committed, in the order in which it was: the judge's own copy of the log, with the fold of every run.
+//!
+//! Every commit is judged as it happens: I-2, I-3, I-4, I-6, I-7, I-9, I-10, I-11 and I-14 of one run are functions of its own records and
+//! rows. Deliberately absent: what the clients were told (`judge`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use cairn_history::execution::{State, Volatile, Workflow};
+use cairn_history::id::{Epoch, Key, RunId, ShardId, Time};
+use cairn_history::kind::Kind;
+use cairn_history::log::{Parked, Record, Row, ShardBatch, Snapshot, Write};
+use cairn_proto::cairn::record::v1::{Changes, change::Change};
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::common::v1::{Memo, SearchAttributes};
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
+
+/// A rule that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) time: Time,
+    pub(crate) rule: &'static str,
+    pub(crate) what: String,
+}
+
+/// One run as it is stored.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) row: Row,
+    pub(crate) state: State,
+    pub(crate) events: Vec<HistoryEvent>,
+    /// Every event that was ever buffered.
+    pub(crate) buffered: Vec<HistoryEvent>,
+    pub(crate) wake_at: Option<Time>,
+    pub(crate) parked: BTreeSet<Parked>,
+    pub(crate) deleted: bool,
+    seq: u64,
+    chain: [u8; 32],
+    epoch: Epoch,
+    time: Time,
+    timers: BTreeMap<i64, Time>,
+    over: BTreeSet<i64>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) runs: BTreeMap<RunId, Kept>,
+    pub(crate) open: BTreeMap<Key, RunId>,
+    epochs: BTreeMap<ShardId, Epoch>,
+    pub(crate) violations: Vec<Violation>,
+    /// Runs that the store refuses, as a fault of the plan: they may stay where they are.
+    pub(crate) quarantined: BTreeSet<RunId>,
+    pub(crate) commits: u64,
+    pub(crate) records: u64,
+    /// Two runs of an id that were open at one moment of a batch: only its end counts.
+    doubtful: Vec<(RunId, RunId)>,
+    now: Time,
+}
+
+impl Ledger {
+    pub(crate) fn violated(&mut self, rule: &'static str, what: String) {
+        let time = self.now;
+        self.violations.push(Violation { time, rule, what });
+    }
+
+    pub(crate) fn committed(&mut self, batch: &ShardBatch, now: Time) {
+        self.now = now;
+        self.commits += 1;
+        let epoch = self.epochs.entry(batch.shard).or_default();
+        if batch.epoch < *epoch {
+            let what = format!(
+                "{:?} commits under {:?} after {:?}",
+                batch.shard, batch.epoch, epoch
+            );
+            self.violated("I-10", what);
+        } else {
+            *epoch = batch.epoch;
+        }
+        let mut touched = BTreeSet::new();
+        for write in batch.items.iter().flatten() {
+            touched.extend(self.write(write));
+        }
+        for run in touched {
+            self.judge(run);
+        }
+        for (before, run) in std::mem::take(&mut self.doubtful) {
+            let is_open = |run| self.runs.get(run).is_some_and(|kept| kept.row.is_open());
+            if is_open(&before) && is_open(&run) {
+                self.violated("I-7", format!("{before} and {run} are open under one id"));
+            }
+        }
+    }
+
+    fn write(&mut self, write: &Write) -> Option<RunId> {
+        match write {
+            Write::Append {
+                run,
+                record,
+                row,
+                wake_at,
+            } => {
+                self.append(*run, record, row.as_ref(), *wake_at);
+                Some(*run)
+            }
+            Write::Checkpoint {
+                run,
+                wake_at,
+                snapshot,
+                parked,
+            } => {
+                self.checkpoint(*run, *wake_at, snapshot.as_ref(), parked);
+                Some(*run)
+            }
+            Write::Unpark { stale } => {
+                for row in stale {
+                    if let Some(kept) = self.runs.get_mut(&row.run) {
+                        kept.parked.remove(row);
+                    }
+                }
+                stale.first().map(|row| row.run)
+            }
+            Write::Heartbeat { .. } => None,
+            Write::Delete { run } => {
+                self.delete(*run);
+                None
+            }
+        }
+    }
+
+    fn append(&mut self, run: RunId, record: &Record, row: Option<&Row>, wake_at: Option<Time>) {
+        self.records += 1;
+        let before = self.runs.remove(&run);
+        let state = before.as_ref().map(|kept| kept.state.clone());
+        if let Some(kept) = &before {
+            self.follows(run, kept, record);
+        } else if record.seq != 1 || record.first_event_id != 1 {
+            self.violated("I-2", format!("{run} begins with record {}", record.seq));
+        }
+        let state = match Workflow::apply(state, run, record) {
+            Ok(state) => state,
+            Err(illegal) => {
+                self.violated("I-11", format!("{run}, record {}: {illegal}", record.seq));
+                return;
+            }
+        };
+        let mut kept = match (before, row) {
+            (Some(kept), _) => kept,
+            (None, Some(row)) => Kept::new(row.clone(), state.clone()),
+            (None, None) => {
+                self.violated("I-14", format!("{run} begins without a row"));
+                return;
+            }
+        };
+        kept.state = state;
+        kept.follow(record);
+        if let Some(row) = row {
+            kept.row = row.clone();
+            kept.wake_at = row.is_open().then_some(Time(0));
+        }
+        kept.wake_at = wake_at.or(kept.wake_at);
+        let changes = Changes::decode(record.changes.clone())
+            .unwrap_or_default()
+            .changes;
+        for change in changes.into_iter().filter_map(|it| it.change) {
+            if let Change::Buffered(event) = change {
+                kept.buffered.push(event);
+            }
+        }
+        let events = History::decode(record.events.clone())
+            .unwrap_or_default()
+            .events;
+        for event in events {
+            self.event(run, &mut kept, &event);
+            kept.events.push(event);
+        }
+        if row.is_some() {
+            self.opened_or_closed(run, &kept);
+        }
+        self.runs.insert(run, kept);
+    }
+
+    fn follows(&mut self, run: RunId, kept: &Kept, record: &Record) {
+        if record.seq != kept.seq + 1 {
+            self.violated(
+                "I-2",
+                format!("{run}: record {} behind {}", record.seq, kept.seq),
+            );
+        }
+        let next = Workflow::next_event_id(&kept.state);
+        if record.first_event_id != next {
+            let what = format!(
+                "{run}: event {} where {next} is next",
+                record.first_event_id
+            );
+            self.violated("I-2", what);
+        }
+        if record.chain != record.chained(&kept.chain) {
+            self.violated(
+                "I-3",
+                format!("{run}: the chain breaks at record {}", record.seq),
+            );
+        }
+        if record.epoch < kept.epoch {
+            self.violated(
+                "I-10",
+                format!("{run}: record {} of an older epoch", record.seq),
+            );
+        }
+        if record.time < kept.time {
+            self.violated(
+                "I-2",
+                format!("{run}: record {} goes back in time", record.seq),
+            );
+        }
+        if !Workflow::is_open(&kept.state) {
+            self.violated(
+                "I-4",
+                format!("{run}: record {} behind the close", record.seq),
+            );
+        }
+    }
+
+    /// I-5 and I-6, as far as history shows them.
+    fn event(&mut self, run: RunId, kept: &mut Kept, event: &HistoryEvent) {
+        let time = time_of(event);
+        match &event.attributes {
+            Some(Attributes::TimerStartedEventAttributes(it)) => {
+                let delay = it.start_to_fire_timeout.unwrap_or_default();
+                let nanos = delay.seconds * 1_000_000_000 + i64::from(delay.nanos);
+                kept.timers.insert(event.event_id, Time(time.0 + nanos));
+            }
+            Some(Attributes::TimerFiredEventAttributes(it)) => {
+                match kept.timers.remove(&it.started_event_id) {
+                    None => {
+                        self.violated("I-6", format!("{run}: timer {} ends twice", it.timer_id));
+                    }
+                    Some(due) if time < due => {
+                        let early = due.since(time);
+                        self.violated(
+                            "I-6",
+                            format!("{run}: timer {} fires {early:?} early", it.timer_id),
+                        );
+                    }
+                    Some(_) => {}
+                }
+            }
+            Some(Attributes::TimerCanceledEventAttributes(it)) => {
+                if kept.timers.remove(&it.started_event_id).is_none() {
+                    self.violated("I-6", format!("{run}: timer {} ends twice", it.timer_id));
+                }
+            }
+            Some(attributes) => {
+                if let Some(scheduled) = activity_end(attributes)
+                    && !kept.over.insert(scheduled)
+                {
+                    self.violated("I-5", format!("{run}: activity {scheduled} ends twice"));
+                }
+            }
+            None => self.violated("I-2", format!("{run}: event {} is empty", event.event_id)),
+        }
+    }
+
+    fn opened_or_closed(&mut self, run: RunId, kept: &Kept) {
+        let key = kept.row.key();
+        if kept.row.is_open() {
+            let before = self.open.insert(key, run);
+            if let Some(before) = before.filter(|before| *before != run) {
+                self.doubtful.push((before, run));
+            }
+        } else if self.open.get(&key) == Some(&run) {
+            self.open.remove(&key);
+        }
+    }
+
+    fn checkpoint(
+        &mut self,
+        run: RunId,
+        wake_at: Option<Time>,
+        snapshot: Option<&Snapshot>,
+        parked: &[Parked],
+    ) {
+        let Some(mut kept) = self.runs.remove(&run) else {
+            self.violated("I-9", format!("a checkpoint of {run}, which is not there"));
+            return;
+        };
+        kept.wake_at = wake_at;
+        kept.parked = parked.iter().cloned().collect();
+        if let Some(snapshot) = snapshot {
+            self.snapshot(run, &kept, snapshot);
+        }
+        self.runs.insert(run, kept);
+    }
+
+    /// I-11: a snapshot is the fold of the records up to it.
+    fn snapshot(&mut self, run: RunId, kept: &Kept, snapshot: &Snapshot) {
+        if snapshot.seq != kept.seq || snapshot.chain != kept.chain {
+            let what = format!(
+                "{run}: a snapshot of record {} behind {}",
+                snapshot.seq, kept.seq
+            );
+            self.violated("I-11", what);
+            return;
+        }
+        let state = snapshot.state.get(8..).and_then(Workflow::decode);
+        if state.as_ref() != Some(&kept.state) {
+            self.violated(
+                "I-11",
+                format!(
+                    "{run}: the snapshot of record {} is another state",
+                    snapshot.seq
+                ),
+            );
+        }
+    }
+
+    fn delete(&mut self, run: RunId) {
+        let Some(kept) = self.runs.get_mut(&run) else {
+            return;
+        };
+        kept.deleted = true;
+        // Clocks of nodes differ from the database's by seconds.
+        let slack = std::time::Duration::from_secs(6);
+        if !Workflow::expired(&kept.state, self.now.after(slack)) {
+            self.violated("I-18", format!("{run} is deleted before its time"));
+        }
+    }
+
+    /// What must hold of a run at every commit that touches it.
+    fn judge(&mut self, run: RunId) {
+        let Some(kept) = self.runs.get(&run).filter(|kept| !kept.deleted) else {
+            return;
+        };
+        let mut wrong = Vec::new();
+        if kept.row.is_open() != Workflow::is_open(&kept.state) {
+            wrong.push((
+                "I-14",
+                "the row and the fold disagree about the close".to_owned(),
+            ));
+        }
+        let projected = Row {
+            nth: kept.row.nth,
+            ..Workflow::row(&kept.state)
+        };
+        if !kept.row.is_open() && !are_the_same(&kept.row, &projected) {
+            wrong.push((
+                "I-14",
+                format!("the row is {:?}, the fold says {projected:?}", kept.row),
+            ));
+        }
+        let wake = Workflow::next_wake(&kept.state, &Volatile::default());
+        let late = match (kept.wake_at, wake) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(stored), Some(wake)) => stored > wake,
+        };
+        if late {
+            wrong.push((
+                "I-9",
+                format!("wake_at is {:?}, the fold wakes at {wake:?}", kept.wake_at),
+            ));
+        }
+        if kept.row.is_open() && kept.wake_at != Some(Time(0)) {
+            // What becomes due at `wake_at` is found then.
+            let before = kept
+                .wake_at
+                .map_or(self.now, |wake| Time(wake.0 - 1).min(self.now));
+            for offer in Workflow::owe(&kept.state, &Volatile::default(), before) {
+                if !kept.parked.iter().any(|row| row.queue == offer.queue) {
+                    wrong.push(("I-9", format!("{:?} is owed and not parked", offer.task)));
+                }
+            }
+        }
+        for (rule, what) in wrong {
+            self.violated(rule, format!("{run}: {what}"));
+        }
+    }
+}
+
+impl Kept {
+    fn new(row: Row, state: State) -> Self {
+        Self {
+            row,
+            state,
+            events: Vec::new(),
+            buffered: Vec::new(),
+            wake_at: None,
+            parked: BTreeSet::new(),
+            deleted: false,
+            seq: 0,
+            chain: [0; 32],
+            epoch: Epoch(0),
+            time: Time(i64::MIN),
+            timers: BTreeMap::new(),
+            over: BTreeSet::new(),
+        }
+    }
+
+    fn follow(&mut self, record: &Record) {
+        self.seq = record.seq;
+        self.chain = record.chain;
+        self.epoch = record.epoch;
+        self.time = record.time;
+    }
+}
+
+/// Maps of a message have no order: what is encoded is compared decoded.
+fn are_the_same(row: &Row, other: &Row) -> bool {
+    let memo = |row: &Row| Memo::decode(row.memo.clone()).ok();
+    let attributes = |row: &Row| SearchAttributes::decode(row.search_attributes.clone()).ok();
+    let bare = |row: &Row| Row {
+        memo: Bytes::new(),
+        search_attributes: Bytes::new(),
+        ..row.clone()
+    };
+    bare(row) == bare(other) && memo(row) == memo(other) && attributes(row) == attributes(other)
+}
+
+pub(crate) fn time_of(event: &HistoryEvent) -> Time {
+    let time = event.event_time.unwrap_or_default();
+    Time(time.seconds * 1_000_000_000 + i64::from(time.nanos))
+}
+
+/// The scheduled event of an activity that ends with this one.
+fn activity_end(attributes: &Attributes) -> Option<i64> {
+    match attributes {
+        Attributes::ActivityTaskCompletedEventAttributes(it) => Some(it.scheduled_event_id),
+        Attributes::ActivityTaskFailedEventAttributes(it) => Some(it.scheduled_event_id),
+        Attributes::ActivityTaskTimedOutEventAttributes(it) => Some(it.scheduled_event_id),
+        Attributes::ActivityTaskCanceledEventAttributes(it) => Some(it.scheduled_event_id),
+        _ => None,
+    }
+}
