@@ -136,10 +136,9 @@ impl Queues {
         self.step(poll.queue, |queue| queue.refused(poll.nth, now, out));
     }
 
-    /// Nobody knows whether it started; the poll waits on. `false`: it was tried too often and is given up.
-    pub fn retry(&mut self, poll: PollId, now: Time, out: &mut Out) -> bool {
-        self.step(poll.queue, |queue| queue.retry(poll.nth, now, out))
-            .unwrap_or(true)
+    /// Nobody knows whether it started; the poll waits on, and the task for its next try.
+    pub fn retry(&mut self, poll: PollId, now: Time, out: &mut Out) {
+        self.step(poll.queue, |queue| queue.retry(poll.nth, now, out));
     }
 
     /// The poll hands its query to the worker.

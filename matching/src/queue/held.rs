@@ -22,8 +22,6 @@ use std::sync::Arc;
 /// Retries wait 20 ms, 40 ms … up to this: a shard that moves is back within a few seconds.
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
 const RETRY_DELAY: Duration = Duration::from_millis(20);
-/// About 15 s of trying. A shard whose owner changed offers again anyway.
-const TRIES_MAX: u32 = 20;
 
 /// Place in the line: priority, since when it is owed, arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,33 +178,25 @@ impl Offers {
         }
     }
 
-    /// Nobody knows whether it started; `false`: it was tried often enough.
-    pub(super) fn retry(&mut self, id: TaskId, poll: u64, now: Time) -> bool {
+    /// Nobody knows whether it started. It is never given up: the shard believes it to be here.
+    pub(super) fn retry(&mut self, id: TaskId, poll: u64, now: Time) {
         match self.fate(id) {
-            None => return true,
+            None => return,
             Some(Fate::Gone) => {
                 self.held.remove(&id);
-                return true;
+                return;
             }
-            Some(Fate::Again) => {
-                self.back(id);
-                return true;
-            }
+            Some(Fate::Again) => return self.back(id),
             Some(Fate::Usual) => {}
         }
         let Some(held) = self.held.get_mut(&id) else {
-            return true;
+            return;
         };
-        if held.tries >= TRIES_MAX {
-            self.held.remove(&id);
-            return false;
-        }
         let until = now.after(RETRY_DELAY_MAX.min(RETRY_DELAY * (1 << held.tries.min(16))));
-        held.tries += 1;
+        held.tries = held.tries.saturating_add(1);
         held.tried_by = Some(poll);
         held.state = State::Delayed(until);
         self.delayed.insert((until, id));
-        true
     }
 
     /// Those whose delay is over wait again, at their old place.

@@ -242,14 +242,12 @@ impl Queue {
         self.pair(now, false, out);
     }
 
-    /// Nobody knows whether it started; `false`: it was tried too often and is given up.
-    pub(super) fn retry(&mut self, nth: u64, now: Time, out: &mut Out) -> bool {
-        let kept = match self.release(nth, out) {
-            Some(id) => self.offers.retry(id, nth, now),
-            None => true,
-        };
+    /// Nobody knows whether it started.
+    pub(super) fn retry(&mut self, nth: u64, now: Time, out: &mut Out) {
+        if let Some(id) = self.release(nth, out) {
+            self.offers.retry(id, nth, now);
+        }
         self.pair(now, false, out);
-        kept
     }
 
     /// The query that this poll holds is no longer wanted: the poll waits on.

@@ -106,11 +106,7 @@ impl Script {
                 said.extend(told(extras));
             }
             ["refused", poll] => self.queues.refused(self.polls[poll], now, &mut out),
-            ["retry", poll] => {
-                if !self.queues.retry(self.polls[poll], now, &mut out) {
-                    said.push("given up".to_owned());
-                }
-            }
+            ["retry", poll] => self.queues.retry(self.polls[poll], now, &mut out),
             ["query", query] => {
                 let id = u128::from(query.as_bytes()[0]);
                 self.queries.insert(id, query.to_owned());
@@ -346,12 +342,12 @@ fn a_start_with_unknown_outcome_is_tried_again_later_by_the_same_poll() {
 }
 
 #[test]
-fn a_start_that_is_tried_too_often_is_given_up() {
+fn a_start_that_fails_is_tried_for_ever() {
     let mut script = "poll A\noffer a => A gets a\n".to_owned();
-    for second in 1..=20 {
+    for second in 1..=100 {
         write!(script, "retry A\nat {second} => A gets a\n").unwrap();
     }
-    script += "retry A => given up\nbacklog => 0\nwake => never";
+    script += "started A => async, -1 polls\nbacklog => 0\nwake => never";
     workflow(&script);
 }
 

@@ -231,25 +231,23 @@ impl<'a> Poll<'a> {
     /// History said no: is the task over, or does nobody know?
     fn not_started(&mut self, task: &Task, status: &Status) -> Next {
         match status.code() {
-            Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition => {
+            // A run that is set aside owes nothing that could be done.
+            Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition | Code::DataLoss => {
                 self.step(|state, id, now, out| {
                     state.queues.refused(id, now, out);
                     state.wait(id, out)
                 })
             }
             code => {
-                let (kept, next) = self.step(|state, id, now, out| {
-                    let kept = state.queues.retry(id, now, out);
-                    (kept, state.wait(id, out))
-                });
-                if !kept {
-                    tracing::warn!(
-                        workflow.id = task.workflow_id,
-                        ?code,
-                        "a task could not be started and is given up until it is offered again"
-                    );
-                }
-                next
+                tracing::debug!(
+                    workflow.id = task.workflow_id,
+                    ?code,
+                    "a task could not be started and is tried again"
+                );
+                self.step(|state, id, now, out| {
+                    state.queues.retry(id, now, out);
+                    state.wait(id, out)
+                })
             }
         }
     }

@@ -174,7 +174,7 @@ impl World {
             "advance" => self.advance(duration(word)),
             // Another node has the run now, whose clock is behind.
             "behind" => {
-                self.now = Time(self.now.0 - i64::try_from(duration(word).as_nanos()).unwrap())
+                self.now = Time(self.now.0 - i64::try_from(duration(word).as_nanos()).unwrap());
             }
             "reload" => {
                 for run in self.runs.values_mut() {

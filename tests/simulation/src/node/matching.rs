@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cairn_history::execution::{Question, Refusal, StartTask};
 use cairn_history::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
-use cairn_history::kind::{Offer, Queue, Work};
+use cairn_history::kind::{Offer, Queue, Unavailable, Work};
 use cairn_matching::queue::{
     self, Given, Leave, Left, Name, Out, PollId, Poller, Queues, Task, TaskId,
 };
@@ -396,5 +396,6 @@ fn is_over(refusal: &Refusal) -> bool {
             | Refusal::OtherQueue
             | Refusal::NotReady(_)
             | Refusal::Precondition(_)
+            | Refusal::Unavailable(Unavailable::Quarantined)
     )
 }

@@ -31,9 +31,6 @@ mod world;
 use plan::{Fault, Mode, Plan};
 use world::{Ended, play};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Plays seeds until one fails or all are through.
 #[derive(Debug, Parser)]
 struct Args {
@@ -78,7 +75,8 @@ struct Args {
     keep_going: bool,
 }
 
-fn main() -> ExitCode {
+/// The command line.
+pub fn main() -> ExitCode {
     let args = Args::parse();
     match run(&args) {
         Ok(true) => ExitCode::SUCCESS,
@@ -361,11 +359,32 @@ fn command(plan: &Plan) -> String {
         format!(" --without {}", without.join(","))
     };
     format!(
-        "cargo run --profile simulation -p cairn-simulation -- --seed {} --mode {mode} --nodes {} --clients {} --workers {} --storm {}{without} --print",
+        "cargo run --profile simulation -p cairn-simulation --example simulate -- --seed {} --mode {mode} --nodes {} --clients {} --workers {} --storm {}{without} --print",
         plan.seed,
         plan.nodes,
         plan.clients,
         plan.workers,
         plan.storm.as_secs_f64()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A slice of what the command does, in every build.
+    #[test]
+    fn the_first_seeds_hold() {
+        for seed in 1..=40 {
+            let ended = play(Plan::new(seed, None), false);
+            assert_eq!(ended.violations, [], "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_seed_is_the_same_every_time() {
+        let trace = |seed| play(Plan::new(seed, None), false).trace;
+        assert_eq!(trace(7), trace(7));
+        assert_ne!(trace(7), trace(8));
+    }
 }
