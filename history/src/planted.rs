@@ -30,6 +30,18 @@ pub(crate) enum Fault {
         expect(dead_code, reason = "the store in memory has no disk")
     )]
     SynchronousNormal,
+    /// A timer's moment is cut to whole seconds.
+    TimerRoundedDown,
+    /// An activity that has ended can end again.
+    SecondActivityEnd,
+    /// A task on a sticky queue waits for its worker for ever.
+    StickyTaskLost,
+    /// What is in memory is told although another may own the shard by now.
+    ReadWithoutProof,
+    /// An id whose load failed stays locked.
+    LockLeakedOnLoadError,
+    /// What is too large is refused, and written.
+    SizeCheckedAfterWrite,
     /// One shard of a batch that lost its epoch takes the others with it.
     LostShardAbortsBatch,
 }
@@ -63,6 +75,12 @@ fn chosen() -> Option<Fault> {
         "offer-not-made-again" => Fault::OfferNotMadeAgain,
         "buffered-event-dropped" => Fault::BufferedEventDropped,
         "synchronous-normal" => Fault::SynchronousNormal,
+        "timer-rounded-down" => Fault::TimerRoundedDown,
+        "second-activity-end" => Fault::SecondActivityEnd,
+        "sticky-task-lost" => Fault::StickyTaskLost,
+        "read-without-proof" => Fault::ReadWithoutProof,
+        "lock-leaked-on-load-error" => Fault::LockLeakedOnLoadError,
+        "size-checked-after-write" => Fault::SizeCheckedAfterWrite,
         "lost-shard-aborts-batch" => Fault::LostShardAbortsBatch,
         _ => {
             tracing::error!(name, "no such planted bug");

@@ -27,6 +27,7 @@ use super::state::State;
 use super::wire;
 use crate::id::{NamespaceId, Time};
 use crate::kind::{Offer, Queue, Task, Work};
+use crate::planted::{Fault, planted};
 
 mod cancel;
 mod heartbeat;
@@ -140,6 +141,9 @@ impl Part {
     }
 
     pub(crate) fn closed(&mut self, scheduled_event_id: i64) -> bool {
+        if planted(Fault::SecondActivityEnd) {
+            return self.knows(scheduled_event_id);
+        }
         self.pending.remove(&scheduled_event_id).is_some()
     }
 

@@ -13,7 +13,7 @@ use super::{
     Answer, Limits, Outcome, Refusal, Run, Signal, answer_now, answer_step, payload_size, refuse,
     wire,
 };
-use crate::kind::{Context, Stop};
+use crate::kind::{Answered, Context, Stop};
 use crate::planted::{Fault, planted};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,12 +63,21 @@ pub(crate) fn signal(run: Run<'_>, question: &Signal, context: &mut Context<'_>)
     if !run.state.is_open() {
         return refuse(Refusal::Completed);
     }
-    if let Err(refusal) = check(run.state, question, context.limits) {
+    if let Err(refusal) = check(run.state, question, context.limits)
+        && !planted(Fault::SizeCheckedAfterWrite)
+    {
         return refuse(refusal);
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
     add(&mut draft, question);
     let transition = draft.finish().map_err(Stop::Refused)?;
+    if planted(Fault::SizeCheckedAfterWrite)
+        && let Err(refusal) = check_size(question, context.limits)
+    {
+        let result = Err(refusal);
+        let reads = None;
+        return super::step(transition, context.ticket, Answered { result, reads });
+    }
     let signaled = Answer::Signaled {
         run: run.id,
         again: false,

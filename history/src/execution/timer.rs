@@ -22,6 +22,7 @@ use super::transition::Draft;
 use super::wire;
 use super::workflow_task::Completing;
 use crate::id::Time;
+use crate::planted::{Fault, planted};
 
 /// The pending timers, by the event that started them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,9 +44,13 @@ impl Part {
         time: Time,
         it: &TimerStartedEventAttributes,
     ) -> bool {
+        let mut fire_at = time.after(wire::span(it.start_to_fire_timeout.as_ref()));
+        if planted(Fault::TimerRoundedDown) {
+            fire_at.0 -= fire_at.0 % 1_000_000_000;
+        }
         let pending = Pending {
             id: it.timer_id.clone(),
-            fire_at: time.after(wire::span(it.start_to_fire_timeout.as_ref())),
+            fire_at,
         };
         self.pending.insert(event_id, Arc::new(pending)).is_none()
     }

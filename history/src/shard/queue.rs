@@ -10,6 +10,7 @@ use super::{Output, Released};
 use crate::id::{Key, RunId, Ticket};
 use crate::kind::Kind;
 use crate::log::Write;
+use crate::planted::{Fault, planted};
 
 /// Items that are not durable yet. The oldest has the number behind the frontier.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl<K: Kind> Head<K> {
             durable: 0,
             taken: 0,
             bytes: 0,
-            reads_need_proof,
+            reads_need_proof: reads_need_proof && !planted(Fault::ReadWithoutProof),
         }
     }
 

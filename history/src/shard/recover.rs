@@ -333,7 +333,9 @@ impl<K: Kind> Shard<K> {
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
-        entry.load = None;
+        if !planted(Fault::LockLeakedOnLoadError) {
+            entry.load = None;
+        }
         let turns = std::mem::take(&mut entry.waiting);
         self.waiting -= turns.len();
         let why = match (error, turns.front().and_then(|turn| turn.run)) {

@@ -12,6 +12,8 @@ use crate::shape::{QUEUE, Shape, payloads};
 use crate::worker::{NAMESPACE, is_unclear};
 use crate::world::World;
 
+/// What a payload may have here: small, so that it is cheap to have more.
+pub(crate) const BLOB_BYTES_MAX: usize = 300;
 const RPC: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Default)]
@@ -107,6 +109,8 @@ impl World {
 
     fn client_learns(&mut self, index: usize, doing: &Doing, reply: &Reply) {
         let outcome = match reply {
+            // Refused behind a try without answer: perhaps it was that one which did it.
+            Reply::Refused(_) if doing.tries > 1 => Outcome::InDoubt,
             Reply::Refused(_) => Outcome::Refused,
             Reply::Answered {
                 answer: Answer::Started(started),
@@ -157,7 +161,13 @@ impl World {
         match self.random.below(100) {
             0..45 => self.draw_start(key, request_id),
             45..70 => {
-                let signal = signal(format!("c{index}"), &request_id);
+                let mut signal = signal(format!("c{index}"), &request_id);
+                if self.random.chance(60) {
+                    signal.input = Some(payloads(&format!(
+                        "{request_id} {}",
+                        "x".repeat(BLOB_BYTES_MAX)
+                    )));
+                }
                 let kind = Kind::Signal {
                     client: index,
                     nth,

@@ -180,6 +180,11 @@ impl Database {
         Ok(committed)
     }
 
+    /// Does the table say that this node owns the shard under this epoch?
+    pub(crate) fn is_owner(&self, node: Stamp, shard: ShardId, epoch: Epoch) -> bool {
+        self.shards.get(&shard) == Some(&(epoch, Some(node)))
+    }
+
     /// Compare and raise: of two takers one wins.
     fn take_over(&mut self, node: Stamp, shard: ShardId, expected: Epoch) -> Option<Epoch> {
         if self.shards.get(&shard)?.0 != expected {

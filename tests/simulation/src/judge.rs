@@ -5,6 +5,7 @@
 //! | I-1 | every acknowledged start, signal, cancel, terminate and completion is in a history |
 //! | I-5 | the result of an activity is one that a worker was told is taken |
 //! | I-8 | one request, one effect, one run |
+//! | refusal | what was refused at the first try is not there |
 //! | I-12 | signals of one client to one run are in the order in which they were acknowledged |
 //! | I-13 | a read sees what an earlier read of the run saw |
 //! | L-1, L-2, L-5 | behind the heal whatever is owed happens in time, and every run ends |
@@ -141,11 +142,16 @@ struct Shown {
 }
 
 /// Compares what was told with what is stored.
-pub(crate) fn judge(ops: &Ops, ledger: &mut Ledger) {
+///
+/// `heard_once`: no call came twice, so that a refusal cannot be that of a repetition.
+pub(crate) fn judge(ops: &Ops, ledger: &mut Ledger, heard_once: bool) {
     let shown = shown(ledger);
     starts(ops, &shown, ledger);
     signals(ops, &shown, ledger);
     answers(ops, &shown, ledger);
+    if heard_once {
+        refusals(ops, &shown, ledger);
+    }
     reads(ops, ledger);
 }
 
@@ -289,6 +295,26 @@ fn signals(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
             ledger.violated(
                 "I-8",
                 format!("a signal to {run} happened twice: {there:?}"),
+            );
+        }
+    }
+}
+
+/// A refusal writes nothing.
+fn refusals(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
+    let written: BTreeSet<&str> = shown
+        .signals
+        .values()
+        .flatten()
+        .filter_map(|input| input.split(' ').next())
+        .collect();
+    for op in ops.all.iter().filter(|op| op.outcome == Outcome::Refused) {
+        if let Kind::Signal { request_id, .. } = &op.kind
+            && written.contains(request_id.as_str())
+        {
+            ledger.violated(
+                "refusal",
+                format!("signal {request_id} was refused and is there"),
             );
         }
     }

@@ -129,7 +129,10 @@ impl World {
             ledger: Ledger::default(),
             ops: Ops::default(),
             counts,
-            limits: Arc::default(),
+            limits: Arc::new(Limits {
+                blob_bytes_max: crate::client::BLOB_BYTES_MAX,
+                ..Limits::default()
+            }),
             healed: false,
             calls: 0,
             asked: BTreeMap::new(),
@@ -187,7 +190,8 @@ impl World {
             }
             self.happen(event);
         }
-        judge::judge(&self.ops, &mut self.ledger);
+        let heard_once = !self.plan.faults.contains(&Fault::MessageTwice);
+        judge::judge(&self.ops, &mut self.ledger, heard_once);
     }
 
     /// The trace: the same seed must leave the same one.

@@ -13,12 +13,14 @@ use crate::execution::{
 };
 use crate::id::Time;
 use crate::kind::{Answered, Context, Stop};
+use crate::planted::{Fault, planted};
 
 /// When the current task times out.
 pub(crate) fn deadline(part: &Part, volatile: &Volatile) -> Option<Time> {
     let task = part.current.as_ref()?;
     match (&task.started, &task.sticky) {
         (Some(started), _) => Some(started.time.after(task.start_to_close)),
+        (None, Some(_)) if planted(Fault::StickyTaskLost) => None,
         (None, Some((_, until))) if !volatile.sticky_unavailable => Some(*until),
         (None, _) => None,
     }

@@ -129,7 +129,12 @@ impl World {
                     self.nodes[node].writers[number].retry = RETRY_MIN;
                     self.release(node, shard, epoch, part.through);
                 }
-                Fate::Lose(_) => {
+                Fate::Lose(why) => {
+                    let stamp = self.nodes[node].stamp;
+                    if result.is_ok() && self.database.is_owner(stamp, shard, epoch) {
+                        let what = format!("{shard:?} was given up by its owner: {why}");
+                        self.ledger.violated("fence", what);
+                    }
                     failed.insert(shard);
                     self.lose(node, shard, epoch);
                 }
