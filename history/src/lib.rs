@@ -3,12 +3,14 @@
 //! * [`execution`]: one run as a pure state machine.
 //! * [`shard`]: the owner of many runs: head and frontier, wake-ups, cache, commit batches. Pure too.
 //! * [`log`]: the event log and its stores.
+//! * [`placement`]: which node owns which shard and task queue. Pure as well.
 //! * [`service`]: the shell with tasks, clock and wire.
 
 pub mod execution;
 pub mod id;
 pub mod kind;
 pub mod log;
+pub mod placement;
 mod planted;
 #[cfg(feature = "shell")]
 pub mod service;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue};
+use crate::placement::{Node, View};
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -271,6 +272,22 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Takes a shard: raises its epoch, which waits out or fences any stray commit of an earlier owner.
     async fn take_over(&self, shard: ShardId, owner: &str) -> Result<Epoch, Failure>;
+
+    /// The same if its epoch still is `from`; `None`: it is another. Of several who saw the same epoch one gets the shard.
+    async fn take_from(
+        &self,
+        shard: ShardId,
+        owner: &str,
+        from: Epoch,
+    ) -> Result<Option<Epoch>, Failure>;
+
+    /// The owner under this epoch is done with a shard: it is nobody's. Nothing happens if it has been taken.
+    async fn release(&self, shard: ShardId, epoch: Epoch) -> Result<(), Failure>;
+
+    /// Writes that a node lives, at the time that the database has, and shows who else does and who owns what. A node whose
+    /// `started` is 0 begins now; one whose name a later process has is not written. Nodes that are long dead are forgotten.
+    /// Every owner that lives is among the nodes.
+    async fn beat(&self, node: &Node) -> Result<View, Failure>;
 
     /// Commits batches of different shards in one transaction on writer connection `writer`. Never cancelled half-way.
     async fn commit(&self, writer: usize, batches: &[ShardBatch]) -> Result<Committed, Failure>;

@@ -10,6 +10,7 @@ use cairn_history::log::{
     Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row, ShardBatch,
     Store, Stored, WakeUp,
 };
+use cairn_history::placement::{Node, View};
 use cairn_proto::cairn::history::v1 as history;
 use cairn_proto::cairn::history::v1::history_service_server::HistoryService;
 use cairn_proto::cairn::matching::v1 as matching;
@@ -44,6 +45,26 @@ impl Store for Memory {
 
     async fn take_over(&self, _: ShardId, _: &str) -> Result<Epoch, Failure> {
         Ok(Epoch(1))
+    }
+
+    async fn take_from(
+        &self,
+        _: ShardId,
+        _: &str,
+        from: Epoch,
+    ) -> Result<Option<Epoch>, Failure> {
+        Ok(Some(Epoch(from.0 + 1)))
+    }
+
+    async fn release(&self, _: ShardId, _: Epoch) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn beat(&self, node: &Node) -> Result<View, Failure> {
+        Ok(View {
+            nodes: vec![node.clone()],
+            ..View::default()
+        })
     }
 
     async fn commit(&self, _: usize, _: &[ShardBatch]) -> Result<Committed, Failure> {

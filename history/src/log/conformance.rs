@@ -22,6 +22,7 @@ use super::Store;
 
 mod epochs;
 mod history;
+mod nodes;
 mod rows;
 pub(crate) mod sample;
 pub mod script;
@@ -60,6 +61,10 @@ pub const SCENARIOS: &[(&str, Scenario)] = scenarios![
     epochs::each_takeover_raises_the_epoch,
     epochs::a_shard_with_an_old_epoch_is_left_out,
     epochs::a_batch_without_writes_is_a_proof,
+    epochs::of_two_who_saw_the_same_epoch_one_gets_the_shard,
+    epochs::what_was_released_is_nobodys_until_it_is_taken,
+    nodes::a_beat_shows_who_lives_and_who_owns_what,
+    nodes::a_later_process_has_the_name,
     rows::a_refused_batch_leaves_nothing,
     rows::an_id_has_one_open_run,
     rows::a_close_makes_room_for_an_open_in_the_same_batch,

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
+use crate::placement::{Node, View};
 use disk::Disk;
 
 mod disk;
@@ -124,6 +126,12 @@ impl Model {
         self.process.lock().reads_fail = fail;
     }
 
+    /// Time passes on the clock of the database, which stands still otherwise.
+    pub fn pass(&self, time: Duration) {
+        let mut disk = self.disk.lock();
+        disk.now = disk.now.after(time);
+    }
+
     fn read(&self) -> Result<MutexGuard<'_, Disk>, ReadError> {
         let fails = {
             let process = self.process.lock();
@@ -160,6 +168,24 @@ impl Store for Model {
 
     async fn take_over(&self, shard: ShardId, owner: &str) -> Result<Epoch, Failure> {
         self.write()?.take_over(shard, owner)
+    }
+
+    async fn take_from(
+        &self,
+        shard: ShardId,
+        owner: &str,
+        from: Epoch,
+    ) -> Result<Option<Epoch>, Failure> {
+        Ok(self.write()?.take_from(shard, owner, from))
+    }
+
+    async fn release(&self, shard: ShardId, epoch: Epoch) -> Result<(), Failure> {
+        self.write()?.release(shard, epoch);
+        Ok(())
+    }
+
+    async fn beat(&self, node: &Node) -> Result<View, Failure> {
+        Ok(self.write()?.beat(node))
     }
 
     async fn commit(&self, _writer: usize, batches: &[ShardBatch]) -> Result<Committed, Failure> {

@@ -17,8 +17,10 @@ use super::{
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
+use crate::placement::{BEAT, Node, View};
 use writer::Writer;
 
+mod nodes;
 mod open;
 mod read;
 mod rows;
@@ -56,6 +58,8 @@ pub struct Postgres {
     writers: Vec<Writer>,
     /// For takeovers and rare rows: they must not wait behind a commit that hangs.
     aside: Writer,
+    /// A takeover may wait for a commit of an owner that hangs. What says that this node lives may not wait with it.
+    beats: Writer,
     readers: PgPool,
 }
 
@@ -74,6 +78,7 @@ impl Postgres {
                 .take(options.writers.max(1))
                 .collect(),
             aside: writer(),
+            beats: Writer::new(database.clone(), BEAT * 2),
             readers: PgPoolOptions::new()
                 .max_connections(options.readers.max(1))
                 .acquire_timeout(options.patience)
@@ -103,6 +108,35 @@ impl Store for Postgres {
             .run(async |connection| write::take_over(connection, shard, owner).await)
             .await?;
         transaction.commit().await.map(|()| done)
+    }
+
+    async fn take_from(
+        &self,
+        shard: ShardId,
+        owner: &str,
+        from: Epoch,
+    ) -> Result<Option<Epoch>, Failure> {
+        let mut transaction = self.aside.begin().await?;
+        let done = transaction
+            .run(async |connection| write::take_from(connection, shard, owner, from).await)
+            .await?;
+        transaction.commit().await.map(|()| done)
+    }
+
+    async fn release(&self, shard: ShardId, epoch: Epoch) -> Result<(), Failure> {
+        let mut transaction = self.aside.begin().await?;
+        transaction
+            .run(async |connection| write::release(connection, shard, epoch).await)
+            .await?;
+        transaction.commit().await
+    }
+
+    async fn beat(&self, node: &Node) -> Result<View, Failure> {
+        let mut transaction = self.beats.begin().await?;
+        let view = transaction
+            .run(async |connection| nodes::beat(connection, node).await)
+            .await?;
+        transaction.commit().await.map(|()| view)
     }
 
     async fn commit(&self, writer: usize, batches: &[ShardBatch]) -> Result<Committed, Failure> {

@@ -20,10 +20,12 @@ use super::{
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
+use crate::placement::{Node, View};
 
 mod checkpoint;
 mod commit;
 mod connection;
+mod nodes;
 mod read;
 mod rows;
 mod write;
@@ -166,6 +168,23 @@ impl Store for Sqlite {
 
     async fn take_over(&self, shard: ShardId, owner: &str) -> Result<Epoch, Failure> {
         self.change(|writer| write::take_over(writer, shard, owner))
+    }
+
+    async fn take_from(
+        &self,
+        shard: ShardId,
+        owner: &str,
+        from: Epoch,
+    ) -> Result<Option<Epoch>, Failure> {
+        self.change(|writer| write::take_from(writer, shard, owner, from))
+    }
+
+    async fn release(&self, shard: ShardId, epoch: Epoch) -> Result<(), Failure> {
+        self.change(|writer| write::release(writer, shard, epoch))
+    }
+
+    async fn beat(&self, node: &Node) -> Result<View, Failure> {
+        self.change(|writer| nodes::beat(writer, node))
     }
 
     async fn commit(&self, _writer: usize, batches: &[ShardBatch]) -> Result<Committed, Failure> {

@@ -44,3 +44,34 @@ pub(super) async fn a_batch_without_writes_is_a_proof(place: &mut dyn Place) {
     assert_eq!(store.commit(0, &proof).await.unwrap().lost, [SHARD]);
     assert_eq!(store.commit(0, &[]).await.unwrap(), Committed::default());
 }
+
+pub(super) async fn of_two_who_saw_the_same_epoch_one_gets_the_shard(place: &mut dyn Place) {
+    let store = place.open().await;
+    let old = own(&*store).await;
+    let taken = store.take_from(SHARD, "one", old).await.unwrap();
+    assert_eq!(taken, Some(Epoch(old.0 + 1)));
+    assert_eq!(store.take_from(SHARD, "two", old).await.unwrap(), None);
+    let unknown = ShardId(store.shards());
+    let none = store.take_from(unknown, "one", Epoch(0)).await.unwrap();
+    assert_eq!(none, None);
+    let committed = store.commit(0, &[batch(SHARD, old, vec![])]).await.unwrap();
+    assert_eq!(committed.lost, [SHARD]);
+    commit(&*store, taken.unwrap(), vec![start(row(1, "fresh"))]).await;
+}
+
+pub(super) async fn what_was_released_is_nobodys_until_it_is_taken(place: &mut dyn Place) {
+    let store = place.open().await;
+    let old = own(&*store).await;
+    store.release(SHARD, old).await.unwrap();
+    let asking = crate::placement::Node::default();
+    let owner = async || {
+        let view = store.beat(&asking).await.unwrap();
+        let owned = view.ownership(SHARD).unwrap();
+        (owned.epoch, owned.owner.clone())
+    };
+    assert_eq!(owner().await, (old, String::new()));
+    let new = store.take_from(SHARD, "two", old).await.unwrap().unwrap();
+    // Too late: it has been taken.
+    store.release(SHARD, old).await.unwrap();
+    assert_eq!(owner().await, (new, "two".to_owned()));
+}

@@ -11,6 +11,7 @@ use super::Injected;
 use super::table::Table;
 use crate::id::{Epoch, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue, Work};
+use crate::placement::{FORGOTTEN, Node, Ownership, View};
 use crate::planted::{Fault, planted};
 
 #[derive(Debug)]
@@ -28,6 +29,9 @@ pub(super) struct Disk {
     parked_by_run: Table<(RunId, ShardId, Parked), ()>,
     pub(super) namespaces: BTreeMap<NamespaceId, Namespace>,
     settings: BTreeMap<String, Vec<u8>>,
+    nodes: BTreeMap<String, Node>,
+    /// What the database takes for the time.
+    pub(super) now: Time,
     /// Commits whose outcome nobody knows yet.
     strays: Vec<Vec<ShardBatch>>,
 }
@@ -81,6 +85,8 @@ impl Disk {
             parked_by_run: Table::default(),
             namespaces: BTreeMap::new(),
             settings: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            now: Time(1),
             strays: Vec::new(),
         }
     }
@@ -97,6 +103,49 @@ impl Disk {
         epoch.0 += 1;
         owner.clone_into(owned_by);
         Ok(*epoch)
+    }
+
+    pub(super) fn take_from(&mut self, shard: ShardId, owner: &str, from: Epoch) -> Option<Epoch> {
+        let (epoch, _) = self.shards.get(&shard)?;
+        (*epoch == from).then(|| self.take_over(shard, owner).ok())?
+    }
+
+    pub(super) fn release(&mut self, shard: ShardId, epoch: Epoch) {
+        if let Some((current, owner)) = self.shards.get_mut(&shard)
+            && *current == epoch
+        {
+            owner.clear();
+        }
+    }
+
+    pub(super) fn beat(&mut self, node: &Node) -> View {
+        let now = self.now;
+        let started = if node.started == Time(0) {
+            now
+        } else {
+            node.started
+        };
+        let known = self.nodes.get(&node.id);
+        if known.is_none_or(|known| known.started <= started) {
+            let node = Node {
+                started,
+                beat: now,
+                ..node.clone()
+            };
+            self.nodes.insert(node.id.clone(), node);
+        }
+        self.nodes
+            .retain(|_, node| now.since(node.beat) <= FORGOTTEN);
+        let owned = |(shard, (epoch, owner)): (&ShardId, &(Epoch, String))| Ownership {
+            shard: *shard,
+            epoch: *epoch,
+            owner: owner.clone(),
+        };
+        View {
+            now,
+            nodes: self.nodes.values().cloned().collect(),
+            shards: self.shards.iter().map(owned).collect(),
+        }
     }
 
     pub(super) fn stray(&mut self, batches: &[ShardBatch]) {

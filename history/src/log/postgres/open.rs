@@ -7,7 +7,10 @@ use super::super::open::missing;
 use super::OpenError;
 
 /// The migrations, from version 1.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/postgres/0001_tables.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/postgres/0001_tables.sql"),
+    include_str!("../migrations/postgres/0002_nodes.sql"),
+];
 
 /// How often several nodes that create the same database at the same moment may get in each other's way.
 const ATTEMPTS: usize = 5;

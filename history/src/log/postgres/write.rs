@@ -41,6 +41,32 @@ pub(super) async fn take_over(
     Ok(Epoch(epoch.unsigned_abs()))
 }
 
+pub(super) async fn take_from(
+    connection: &mut PgConnection,
+    shard: ShardId,
+    owner: &str,
+    from: Epoch,
+) -> Result<Option<Epoch>> {
+    let epoch: Option<i64> = sqlx::query_scalar(include_str!("queries/take_from.sql"))
+        .bind(i64::from(shard.0))
+        .bind(owner.as_bytes())
+        .bind(integer(from.0)?)
+        .fetch_optional(connection)
+        .await?;
+    Ok(epoch.map(|epoch| Epoch(epoch.unsigned_abs())))
+}
+
+pub(super) async fn release(
+    connection: &mut PgConnection,
+    shard: ShardId,
+    epoch: Epoch,
+) -> Result<()> {
+    let statement = sqlx::query(include_str!("queries/release.sql"))
+        .bind(i64::from(shard.0))
+        .bind(integer(epoch.0)?);
+    execute(connection, statement).await
+}
+
 /// Which shards have lost their epoch, without a transaction: for batches that write nothing.
 pub(super) async fn prove(pool: &PgPool, batches: &[ShardBatch]) -> Result<Committed> {
     lost(pool, include_str!("queries/epochs.sql"), batches).await

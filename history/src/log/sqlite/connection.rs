@@ -12,7 +12,10 @@ use super::{Options, Place};
 use crate::planted::{Fault, planted};
 
 /// The migrations, from version 1.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_tables.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/sqlite/0001_tables.sql"),
+    include_str!("../migrations/sqlite/0002_nodes.sql"),
+];
 
 /// How long a connection waits for another of this process (a checkpoint that restarts the WAL).
 const BUSY: Duration = Duration::from_secs(5);

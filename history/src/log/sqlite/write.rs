@@ -1,6 +1,6 @@
 //! What a transaction writes: single-row prepared statements, which are the fastest that SQLite has to offer.
 
-use rusqlite::{Connection, Error, ToSql, params};
+use rusqlite::{Connection, Error, OptionalExtension, ToSql, params};
 
 use super::super::net::{Net, Run};
 use super::super::{Committed, Namespace, Parked, Record, Row, ShardBatch, Snapshot};
@@ -24,6 +24,26 @@ pub(super) fn take_over(connection: &Connection, shard: ShardId, owner: &str) ->
         .prepare_cached(include_str!("queries/take_over.sql"))?
         .query_row(params![shard.0, owner], |row| row.get::<_, i64>(0))
         .map(|epoch| Epoch(epoch.unsigned_abs()))
+}
+
+pub(super) fn take_from(
+    connection: &Connection,
+    shard: ShardId,
+    owner: &str,
+    from: Epoch,
+) -> Result<Option<Epoch>> {
+    connection
+        .prepare_cached(include_str!("queries/take_from.sql"))?
+        .query_row(params![shard.0, owner, integer(from.0)?], |row| {
+            row.get::<_, i64>(0)
+        })
+        .map(|epoch| Epoch(epoch.unsigned_abs()))
+        .optional()
+}
+
+pub(super) fn release(connection: &Connection, shard: ShardId, epoch: Epoch) -> Result<()> {
+    let sql = include_str!("queries/release.sql");
+    run(connection, sql, &[&shard.0, &integer(epoch.0)?]).map(|_| ())
 }
 
 /// Writes what the shards that still own their epoch have, and says which do not.

@@ -1,0 +1,2 @@
+-- Who was heard of when.
+SELECT id, address, started, leaving, beat FROM nodes ORDER BY id

@@ -1,0 +1,2 @@
+-- Who owns what.
+SELECT shard, epoch, owner FROM shards ORDER BY shard
