@@ -21,9 +21,10 @@ const SERVED: [&str; 2] = [
     "temporal.api.workflowservice.v1",
     "temporal.api.operatorservice.v1",
 ];
-const OWN: [&str; 4] = [
+const OWN: [&str; 5] = [
     "cairn/token.proto",
     "cairn/record.proto",
+    "cairn/cluster.proto",
     "cairn/history.proto",
     "cairn/matching.proto",
 ];

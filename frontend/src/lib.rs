@@ -10,6 +10,7 @@ use cairn_history::id::Time;
 use cairn_history::log::{Failure, ReadError, Store};
 use cairn_proto::cairn::history::v1::history_service_server::HistoryService;
 use cairn_proto::cairn::matching::v1::matching_service_server::MatchingService;
+use cairn_proto::elsewhere::Elsewhere;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
@@ -27,6 +28,7 @@ mod history;
 mod namespace;
 mod off;
 mod operator;
+mod route;
 mod serve;
 mod task_queue;
 mod token;
@@ -54,6 +56,8 @@ pub struct Frontend {
     pub(crate) seal: token::Seal,
     pub(crate) cluster_id: String,
     pub(crate) workers: worker::registry::Registry,
+    /// The way to other nodes, where there may be others.
+    pub(crate) router: Option<Arc<route::Router>>,
     clock: Clock,
     random: Mutex<StdRng>,
 }
@@ -108,6 +112,7 @@ impl Frontend {
             seal: token::Seal::new(secret),
             cluster_id: String::from_utf8_lossy(&cluster_id).into_owned(),
             workers: worker::registry::Registry::default(),
+            router: None,
             clock,
             random: Mutex::new(random),
         };
@@ -144,7 +149,10 @@ fn uuid(random: &mut StdRng) -> Uuid {
 
 /// What another service of the system answered.
 pub(crate) fn answer<T>(answer: Result<Response<T>, Status>) -> Result<T, Error> {
-    answer.map(Response::into_inner).map_err(Error::from)
+    answer.map(Response::into_inner).map_err(|mut status| {
+        Elsewhere::forget(&mut status);
+        Error::from(status)
+    })
 }
 
 #[cfg(test)]

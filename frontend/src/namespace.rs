@@ -122,6 +122,9 @@ impl Frontend {
                     name: name.to_owned(),
                     record,
                 });
+                if let Some(router) = &self.router {
+                    router.tell_namespaces().await;
+                }
                 Ok(())
             }
             Err(log::Failure::Refused(_)) => Err(Error::NamespaceExists(name.to_owned())),

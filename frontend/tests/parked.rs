@@ -51,8 +51,10 @@ async fn open(store: &Model, clock: &Arc<Ahead>) -> Engine {
             limits: Limits::default(),
             shard: shard::Config::default(),
             owner: "test".to_owned(),
+            member: None,
         },
         namespaces: vec![("default".to_owned(), 24 * HOUR)],
+        cluster: None,
     };
     let clock = Arc::clone(clock);
     Engine::open(Arc::new(store.clone()), clock, options)

@@ -165,6 +165,8 @@ pub struct Illegal(pub String);
 pub enum Unavailable {
     /// The shard's memory was dropped (takeover, unknown commit outcome, shutdown).
     ShardMoved,
+    /// The shard is another node's: nothing was done.
+    Elsewhere,
     /// The commit of this question was refused by the store.
     CommitRefused,
     /// Too much waits for the disk.

@@ -1,7 +1,8 @@
 //! The shell of the history service: tokio tasks, the clock, the store and the wire around the pure shards.
 //!
 //! A request is destructured into a question (`api/`), a shard is stepped in the task of the request behind a lock (`slot`),
-//! one writer thread per store connection commits what has queued up (`writer`), one task watches the wake-ups (`alarm`).
+//! one writer thread per store connection commits what has queued up (`writer`), one task watches the wake-ups (`alarm`). Where
+//! several processes serve a database, which shards are here follows from who lives (`membership`).
 //!
 //! Deliberately absent: rules of workflows (`execution`), rules of commits (`shard`), checks of requests (the frontend).
 #![expect(
@@ -17,8 +18,8 @@ use cairn_proto::cairn::matching::v1::matching_service_server::MatchingService;
 use tokio::runtime::Handle;
 use tonic::Status;
 
-use crate::execution::{Answer, Limits, Question, Refusal};
-use crate::id::{Key, RunId, ShardId};
+use crate::execution::{Answer, Limits, Question};
+use crate::id::{Epoch, Key, RunId, ShardId};
 use crate::log::{Failure, Store};
 use crate::shard::{Slice, Target};
 
@@ -27,12 +28,14 @@ mod api;
 mod clock;
 mod events;
 mod failpoint;
+mod membership;
 mod offers;
 mod refusal;
 mod slot;
 mod writer;
 
 pub use clock::{Clock, SystemClock};
+pub use membership::{Member, Neighbours};
 use slot::Slot;
 
 /// The history service of this process: the shards it owns and the tasks that serve them.
@@ -51,6 +54,8 @@ struct Shell {
     writers: Vec<Arc<writer::Bell>>,
     alarm: alarm::Alarm,
     matching: OnceLock<Matching>,
+    /// `None`: no other process can have the database.
+    membership: Option<membership::Membership>,
     tickets: AtomicU64,
     closing: AtomicBool,
     runtime: Handle,
@@ -72,10 +77,13 @@ pub struct Config {
     pub shard: crate::shard::Config,
     /// Who takes the shards: a name for the `shards` table.
     pub owner: String,
+    /// Set where other processes may serve the same database.
+    pub member: Option<Member>,
 }
 
 impl History {
-    /// Takes every shard of the store. Questions may come at once; owed work is found as the shards recover.
+    /// Takes every shard of the store, or, as one of several, none yet: then they come after [`History::connect`]. Questions may
+    /// come at once; owed work is found as the shards recover.
     pub async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -84,11 +92,8 @@ impl History {
         failpoint::arm();
         let mut shard_config = config.shard.clone();
         shard_config.reads_need_proof = store.reads_need_proof();
-        let mut slots = Vec::new();
-        for shard in 0..store.shards() {
-            let epoch = store.take_over(ShardId(shard), &config.owner).await?;
-            slots.push(Slot::new(ShardId(shard), epoch, &shard_config));
-        }
+        let slots = (0..store.shards()).map(|shard| Slot::new(ShardId(shard), &shard_config));
+        let slots = slots.collect();
         let writers = (0..store.writers())
             .map(|_| Arc::new(writer::Bell::default()))
             .collect();
@@ -102,10 +107,17 @@ impl History {
             writers,
             alarm: alarm::Alarm::default(),
             matching: OnceLock::new(),
+            membership: config.member.map(membership::Membership::new),
             tickets: AtomicU64::new(1),
             closing: AtomicBool::new(false),
             runtime: Handle::current(),
         });
+        if shell.membership.is_none() {
+            for slot in &shell.slots {
+                let epoch = shell.store.take_over(slot.id, &shell.owner).await?;
+                slot.begin(&shell, epoch);
+            }
+        }
         writer::spawn_all(&shell);
         Ok(Self(shell))
     }
@@ -114,7 +126,13 @@ impl History {
     pub fn connect(&self, matching: Arc<dyn MatchingService>) {
         if self.0.matching.set(Matching(matching)).is_ok() {
             alarm::spawn(&self.0);
+            membership::spawn(&self.0);
         }
+    }
+
+    /// Is the shard of this id here now?
+    pub fn owns(&self, key: &Key) -> bool {
+        self.0.slot(key).is_here()
     }
 
     /// Commits what is queued, refuses what comes later, and ends the writers.
@@ -125,7 +143,9 @@ impl History {
             bell.close().await;
         }
         for slot in &self.0.slots {
-            slot.give_up(&self.0);
+            if let Some(epoch) = slot.held() {
+                slot.give_up(&self.0, epoch);
+            }
         }
         self.0.store.close().await;
     }
@@ -172,10 +192,7 @@ impl Shell {
         let named = run.map(|run| (key.workflow_id.clone(), run));
         let (ticket, answer) = self.put(key, run, start_request_id, question);
         let Ok(released) = answer.await else {
-            return (
-                ticket,
-                Err(Status::unavailable("the server is shutting down")),
-            );
+            return (ticket, Err(refusal::moved()));
         };
         let reply = match released.result {
             Ok(answer) => Ok(Reply {
@@ -208,9 +225,65 @@ impl Shell {
     fn closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
-}
 
-/// The refusal of a question that reaches a shell that is going away.
-fn going_away() -> Refusal {
-    Refusal::Unavailable(crate::kind::Unavailable::ShardMoved)
+    /// Somebody else has the shard: its memory is dropped. Where nobody else can be, a higher epoch is taken.
+    fn lost(self: &Arc<Self>, shard: ShardId, epoch: Epoch, why: &'static str) {
+        match &self.membership {
+            None => self.drop_and_retake(shard, epoch, why),
+            Some(membership) => {
+                if self.slots[shard.0 as usize].give_up(self, epoch) {
+                    tracing::warn!(shard = shard.0, epoch = epoch.0, why, "shard.lost");
+                }
+                membership.lost();
+            }
+        }
+    }
+
+    /// Forgets a shard's memory and takes it again under a higher epoch, which waits out or fences any stray commit; unless another
+    /// node has it by then.
+    fn drop_and_retake(self: &Arc<Self>, shard: ShardId, epoch: Epoch, why: &'static str) {
+        if !self.slots[shard.0 as usize].give_up(self, epoch) {
+            return;
+        }
+        tracing::warn!(
+            shard = shard.0,
+            epoch = epoch.0,
+            why,
+            "shard memory dropped"
+        );
+        let shell = Arc::clone(self);
+        let _task = self.runtime.spawn(async move {
+            let mut retry = writer::RETRY_MIN;
+            while let Err(error) = shell.take(shard, epoch).await {
+                tracing::error!(shard = shard.0, error = %error, "takeover failed");
+                tokio::time::sleep(retry).await;
+                retry = (retry * 2).min(writer::RETRY_MAX);
+            }
+        });
+    }
+
+    /// Takes a shard that was last seen under epoch `from`, and begins from what is stored. `false`: another node was faster.
+    async fn take(self: &Arc<Self>, shard: ShardId, from: Epoch) -> Result<bool, Failure> {
+        let taken = if self.membership.is_some() {
+            self.store.take_from(shard, &self.owner, from).await?
+        } else {
+            Some(self.store.take_over(shard, &self.owner).await?)
+        };
+        let Some(epoch) = taken else {
+            return Ok(false);
+        };
+        failpoint::reached("after_takeover");
+        metrics::counter!("cairn_takeovers").increment(1);
+        let slot = &self.slots[shard.0 as usize];
+        slot.begin(self, epoch);
+        tracing::info!(shard = shard.0, epoch = epoch.0, "shard.taken");
+        let shell = Arc::clone(self);
+        let _task = self.runtime.spawn(async move {
+            let slot = &shell.slots[shard.0 as usize];
+            slot.recover(&shell).await;
+            shell.alarm.ring();
+            slot.stir();
+        });
+        Ok(true)
+    }
 }

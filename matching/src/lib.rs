@@ -8,4 +8,4 @@ pub mod queue;
 mod service;
 
 #[cfg(feature = "shell")]
-pub use service::{Clock, Matching};
+pub use service::{Clock, Matching, Mine};

@@ -88,7 +88,7 @@ pub struct Offer {
 }
 
 /// A poll that waits or has something in hand. Ordered by arrival within its queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PollId {
     queue: u64,
     nth: u64,
@@ -116,6 +116,8 @@ pub enum Given {
     Query(QueryId),
     /// Nothing, now: answer empty.
     End,
+    /// The queue is another node's now: poll there.
+    Moved,
 }
 
 /// A poll and what it was given.

@@ -41,6 +41,9 @@ use timekeeper::Timekeeper;
 /// Nanoseconds since the Unix epoch, never backwards.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Is the queue of this namespace and name one of this node's?
+pub type Mine = Arc<dyn Fn(&[u8; 16], &str) -> bool + Send + Sync>;
+
 const STRIPES: usize = 16;
 
 /// The matching service. Cheap to clone; all clones are one.
@@ -58,6 +61,8 @@ struct Inner {
     timekeeper: Timekeeper,
     meters: Meters,
     draining: AtomicBool,
+    /// `None`: every queue is this node's.
+    mine: RwLock<Option<Mine>>,
     seed: u64,
     ids: AtomicU64,
 }
@@ -74,6 +79,7 @@ impl Matching {
             timekeeper: Timekeeper::default(),
             meters: Meters::new(),
             draining: AtomicBool::new(false),
+            mine: RwLock::default(),
             seed,
             ids: AtomicU64::new(0),
         };
@@ -96,6 +102,18 @@ impl Matching {
         }
     }
 
+    /// From now on only these queues are this node's. Whoever waits at another is told to ask elsewhere; what was offered there is
+    /// forgotten, and offered again by its shards.
+    pub fn place(&self, mine: &Mine) {
+        *self.inner.mine.write() = Some(Arc::clone(mine));
+        // Whoever comes to a stripe behind this asks the new judge, under the same lock.
+        for stripe in &self.inner.stripes {
+            self.inner.step(stripe, |state, _, out| {
+                state.give_up(|namespace, name| !mine(namespace, name), out);
+            });
+        }
+    }
+
     /// Takes what a shard offers and withdraws. Never waits: the same as the RPC, for callers in this process.
     pub fn offer(&self, request: OfferRequest) -> OfferResponse {
         let OfferRequest {
@@ -110,8 +128,7 @@ impl Matching {
             self.inner.withdraw(shard, epoch, withdrawn);
         }
         for offered in offered {
-            let back = self.inner.offer(shard, epoch, offered);
-            response.sticky_worker_unavailable.extend(back);
+            self.inner.offer(shard, epoch, offered, &mut response);
         }
         response
     }
@@ -234,28 +251,36 @@ impl Inner {
         *latest = epoch.max(*latest);
     }
 
-    fn offer(&self, shard: u32, epoch: u64, offered: wire::Offered) -> Option<wire::Withdrawn> {
+    fn is_mine(&self, namespace: &[u8; 16], name: &str) -> bool {
+        self.mine
+            .read()
+            .as_ref()
+            .is_none_or(|mine| mine(namespace, name))
+    }
+
+    fn offer(&self, shard: u32, epoch: u64, offered: wire::Offered, response: &mut OfferResponse) {
         let sticky_of = wire::sticky_of(&offered);
+        let queue = offered.queue.clone();
         let Some((name, offer)) = wire::offered(shard, epoch, offered) else {
             tracing::warn!(shard, "an offer without queue or task is dropped");
-            return None;
+            return;
         };
         let back = sticky_of.map(|normal| wire::withdrawn(&name, normal, &offer));
         let work = name.work;
         let stripe = self.stripe(&name.namespace, &name.name);
         let taken = self.step(stripe, |state, now, out| {
-            state.queues.offer(name, offer, now, out)
+            self.is_mine(&name.namespace, &name.name)
+                .then(|| state.queues.offer(name, offer, now, out))
         });
         match taken {
-            Ok(false) => None,
-            Ok(true) => {
-                self.meters.of(work).no_poller.increment(1);
-                None
+            None => response.not_taken.extend(queue),
+            Some(Ok(false)) => {}
+            Some(Ok(true)) => self.meters.of(work).no_poller.increment(1),
+            Some(Err(Refusal::StickyWorkerUnavailable)) => {
+                response.sticky_worker_unavailable.extend(back);
             }
-            Err(Refusal::StickyWorkerUnavailable) => back,
-            Err(Refusal::StaleEpoch) => {
+            Some(Err(Refusal::StaleEpoch)) => {
                 tracing::debug!(shard, epoch, "an offer of a former owner is dropped");
-                None
             }
         }
     }

@@ -36,6 +36,7 @@ pub mod operatorservice {
     pub use shared::Shared;
 }
 
+pub mod elsewhere;
 pub mod routes;
 
 /// Ours: tokens, stored records, internal services.
@@ -48,6 +49,11 @@ pub mod cairn {
     pub mod record {
         pub mod v1 {
             include!(concat!(env!("OUT_DIR"), "/cairn/cairn.record.v1.rs"));
+        }
+    }
+    pub mod cluster {
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/cairn/cairn.cluster.v1.rs"));
         }
     }
     pub mod history {

@@ -39,7 +39,11 @@ pub(crate) struct Config {
 pub(crate) struct Server {
     /// The address that every port is opened on. Default: 127.0.0.1.
     pub(crate) ip: IpAddr,
+    /// This process among those that serve the same PostgreSQL database: no two at a time have the same name. One that comes back
+    /// under its name has its shards again at once. Default: the address at which other nodes reach it, with its gRPC port.
+    pub(crate) node: String,
     pub(crate) grpc: Grpc,
+    pub(crate) internal: Internal,
     pub(crate) metrics: Metrics,
 }
 
@@ -59,6 +63,25 @@ pub(crate) struct Grpc {
     pub(crate) connection_grace_seconds: u64,
     /// Time that calls in flight have to end at shutdown, in seconds. Default: 30.
     pub(crate) shutdown_seconds: u64,
+}
+
+/// The port for the other nodes of a PostgreSQL database. Whoever reaches it may do everything: without certificates it is opened on
+/// a loopback address only.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Internal {
+    /// TCP port; 0 lets the system choose. Default: 0.
+    pub(crate) port: u16,
+    /// Host name or address at which other nodes reach this one. Default: server.ip.
+    pub(crate) address: String,
+    /// PEM file with the authority that signs the nodes' certificates. Default: none, no TLS.
+    pub(crate) ca: PathBuf,
+    /// PEM file with the certificate of this node, for its `address`. Needed with `ca`.
+    pub(crate) cert: PathBuf,
+    /// PEM file with the key of the certificate. Needed with `ca`.
+    pub(crate) key: PathBuf,
+    /// Whether the port is opened without TLS on addresses that others can reach. Default: false.
+    pub(crate) insecure: bool,
 }
 
 /// The port for Prometheus and health checks.
@@ -126,6 +149,11 @@ impl Server {
         SocketAddr::new(self.ip, self.grpc.port)
     }
 
+    /// The address of the internal port.
+    pub(crate) fn internal_address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.internal.port)
+    }
+
     /// The address of the metrics port, if it is to be opened.
     pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
         let Metrics { enabled, port } = self.metrics;
@@ -137,7 +165,9 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            node: String::new(),
             grpc: Grpc::default(),
+            internal: Internal::default(),
             metrics: Metrics::default(),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cairn_frontend::Frontend;
-use cairn_frontend::engine::{Engine as Services, Options};
+use cairn_frontend::engine::{Cluster, Engine as Services, Options};
 use cairn_history::execution::Limits;
 use cairn_history::log::Store;
 use cairn_history::log::postgres::{self, Postgres};
@@ -29,8 +29,8 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens the store that the configuration names and takes its shards.
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+    /// Opens the store that the configuration names and takes its shards, or its part of them as a node of a cluster.
+    pub(crate) async fn open(config: &Config, cluster: Option<Cluster>) -> anyhow::Result<Self> {
         let store = open_store(&config.database).await?;
         let address = config.server.grpc_address().to_string();
         let store_name = match config.database.url {
@@ -49,6 +49,7 @@ impl Engine {
             limits,
             shard,
             owner: format!("{}/{}", config.server.grpc_address(), std::process::id()),
+            member: None,
         };
         let namespaces = config
             .namespaces
@@ -60,6 +61,7 @@ impl Engine {
             frontend,
             history,
             namespaces,
+            cluster,
         };
         let services = Services::open(store, Arc::new(SystemClock::default()), options).await?;
         let frontend = services.frontend();
@@ -71,9 +73,8 @@ impl Engine {
     }
 
     /// Ends waiting polls with empty answers and refuses new ones; calls in flight go on.
-    #[expect(clippy::unused_async, reason = "draining between nodes will wait")]
     pub(crate) async fn drain(&self) {
-        self.services.drain();
+        self.services.drain().await;
     }
 
     /// Commits what waits and closes the store. Nothing is asked of the engine any more.

@@ -31,6 +31,12 @@ pub(crate) struct Settings {
     /// Port for /metrics and /healthz.
     #[arg(long)]
     metrics_port: Option<u16>,
+    /// Port for the other nodes of a PostgreSQL database.
+    #[arg(long)]
+    internal_port: Option<u16>,
+    /// Name of this node among those of a PostgreSQL database.
+    #[arg(long)]
+    node: Option<String>,
     /// A path of a SQLite file, or postgres://…
     #[arg(long)]
     database: Option<String>,
@@ -55,6 +61,12 @@ impl Settings {
         layers.flag("--ip", "server.ip", self.ip)?;
         layers.flag("--port", "server.grpc.port", self.port)?;
         layers.flag("--metrics-port", "server.metrics.port", self.metrics_port)?;
+        layers.flag(
+            "--internal-port",
+            "server.internal.port",
+            self.internal_port,
+        )?;
+        layers.flag("--node", "server.node", self.node.as_ref())?;
         layers.flag("--database", "database.url", self.database.as_ref())?;
         layers.flag("--log-level", "log.level", self.log_level.as_ref())?;
         layers.flag("--log-format", "log.format", self.log_format.as_ref())?;

@@ -1,7 +1,8 @@
 //! A server's life: ports open, engine started, calls served, and the orderly end.
 //!
-//! What is answered is the engine's business. The end, in order: not ready any more; waiting polls end empty; calls in
-//! flight finish (for at most some seconds); the store is closed; the process leaves with 0. A second signal ends it at once.
+//! What is answered is the engine's business. The end, in order: not ready any more; the shards go to other nodes, if there are
+//! others; waiting polls end empty; calls in flight finish (for at most some seconds); the store is closed; the process leaves
+//! with 0. A second signal ends it at once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::engine::Engine;
 
 mod grpc;
 mod health;
+mod internal;
 mod observe;
 mod oversize;
 mod watch_over;
@@ -52,8 +54,9 @@ impl Serving {
             }
             None => None,
         };
+        let cluster = internal::open(config, address.port()).await?;
         let engine = Arc::new(
-            Engine::open(config)
+            Engine::open(config, cluster)
                 .await
                 .context("the engine did not start")?,
         );

@@ -47,12 +47,7 @@ impl Store for Memory {
         Ok(Epoch(1))
     }
 
-    async fn take_from(
-        &self,
-        _: ShardId,
-        _: &str,
-        from: Epoch,
-    ) -> Result<Option<Epoch>, Failure> {
+    async fn take_from(&self, _: ShardId, _: &str, from: Epoch) -> Result<Option<Epoch>, Failure> {
         Ok(Some(Epoch(from.0 + 1)))
     }
 

@@ -170,7 +170,7 @@ proptest! {
 }
 
 /// What happens to a cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Happening {
     /// A process comes up under a name, and whoever had it is dead.
     Start(u8),

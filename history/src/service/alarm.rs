@@ -48,7 +48,7 @@ pub(super) fn spawn(shell: &Arc<Shell>) {
     let shell = Arc::clone(shell);
     let runtime = shell.runtime.clone();
     runtime.spawn(async move {
-        for slot in &shell.slots {
+        for slot in shell.slots.iter().filter(|slot| slot.is_here()) {
             slot.recover(&shell).await;
         }
         while !shell.closing() {

@@ -1,5 +1,6 @@
 //! What is owed, told to matching.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cairn_proto::cairn::matching::v1 as matching;
@@ -17,12 +18,21 @@ pub(super) struct Batch {
     pub(super) withdrawn: Vec<(Key, RunId, Offer)>,
 }
 
-/// Gives a batch to matching. The runs in the answer must be offered on their normal queue: the sticky worker is away.
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Runs that must be offered on their normal queue: the sticky worker is away.
+    pub(super) unavailable: Vec<(Key, RunId)>,
+    /// Queues whose offers must be made again.
+    pub(super) not_taken: BTreeSet<Queue>,
+}
+
+/// Gives a batch to matching.
 pub(super) async fn offer(
     matching: Arc<dyn MatchingService>,
     shard: ShardId,
     batch: Batch,
-) -> Vec<(Key, RunId)> {
+) -> Told {
     let Batch {
         epoch,
         offered,
@@ -42,16 +52,23 @@ pub(super) async fn offer(
     };
     match matching.offer(Request::new(request)).await {
         Ok(response) => {
-            let unavailable = response.into_inner().sticky_worker_unavailable;
-            unavailable
-                .into_iter()
-                .filter_map(|refused| address(&refused))
-                .collect()
+            let matching::OfferResponse {
+                sticky_worker_unavailable,
+                not_taken,
+            } = response.into_inner();
+            let runs = sticky_worker_unavailable.iter().filter_map(address);
+            Told {
+                unavailable: runs.collect(),
+                not_taken: not_taken.into_iter().filter_map(queue).collect(),
+            }
         }
         Err(status) => {
-            // Nothing is lost: the shard offers again when it is looked at again.
             tracing::warn!(shard = shard.0, error = %status, "matching did not take an offer");
-            Vec::new()
+            let queues = offered.into_iter().map(|(.., offer)| offer.queue);
+            Told {
+                unavailable: Vec::new(),
+                not_taken: queues.collect(),
+            }
         }
     }
 }
@@ -83,6 +100,20 @@ pub(super) fn queue_message(queue: &Queue) -> matching::Queue {
         work: work.into(),
         sticky_of: queue.sticky_of.clone().unwrap_or_default(),
     }
+}
+
+fn queue(message: matching::Queue) -> Option<Queue> {
+    let work = match message.work() {
+        matching::Work::Workflow => Work::Workflow,
+        matching::Work::Activity => Work::Activity,
+        matching::Work::Unspecified => return None,
+    };
+    Some(Queue {
+        namespace: NamespaceId(message.namespace_id.as_slice().try_into().ok()?),
+        name: message.name,
+        work,
+        sticky_of: Some(message.sticky_of).filter(|of| !of.is_empty()),
+    })
 }
 
 fn task_message(key: &Key, run: RunId, offer: &Offer) -> matching::Task {

@@ -1,5 +1,6 @@
 //! The only mapping of a refusal to a status of the wire: code, message and detail as clients of the protocol expect them.
 
+use cairn_proto::elsewhere::Elsewhere;
 use cairn_proto::google::rpc;
 use cairn_proto::prost::{Message, Name};
 use cairn_proto::prost_types::Any;
@@ -13,6 +14,8 @@ use tonic::{Code, Status};
 use crate::execution::Refusal;
 use crate::id::RunId;
 use crate::kind::Unavailable;
+
+const MOVED: &str = "the shard of this workflow moved; try again";
 
 /// As [`status`], where a run was named: then it is the run that there is not.
 pub(super) fn status_about(refusal: Refusal, named: Option<&(String, RunId)>) -> Status {
@@ -84,11 +87,15 @@ pub(super) fn status(refusal: Refusal) -> Status {
     }
 }
 
+/// The shard went while a question was under way.
+pub(super) fn moved() -> Status {
+    unavailable(Unavailable::ShardMoved)
+}
+
 fn unavailable(why: Unavailable) -> Status {
     match why {
-        Unavailable::ShardMoved => {
-            Status::unavailable("the shard of this workflow moved; try again")
-        }
+        Unavailable::ShardMoved => Elsewhere::Moved.status(MOVED),
+        Unavailable::Elsewhere => Elsewhere::Never.status(MOVED),
         Unavailable::CommitRefused => {
             Status::unavailable("the store refused the change; nothing was written")
         }

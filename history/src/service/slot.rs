@@ -2,10 +2,11 @@
 //!
 //! What an output costs is paid outside the lock, but for answers, whose waiters are only woken.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rand::SeedableRng;
@@ -13,11 +14,13 @@ use rand::rngs::StdRng;
 use tokio::sync::{Notify, oneshot};
 
 use super::writer::{RETRY_MAX, RETRY_MIN};
-use super::{Shell, failpoint, offers};
-use crate::execution::{Question, Workflow};
-use crate::id::{Entropy, Epoch, Key, RunId, ShardId, Ticket, Time};
-use crate::log::Failure;
+use super::{Shell, offers};
+use crate::execution::{Question, Refusal, Workflow};
+use crate::id::{Entropy, Epoch, RunId, ShardId, Ticket, Time};
+use crate::kind::{Queue, Unavailable};
 use crate::shard::{Config, Load, Loaded, Output, Released, Shard, Taken, Target};
+
+mod offering;
 
 pub(super) type Receiver = oneshot::Receiver<Released<Workflow>>;
 
@@ -32,6 +35,8 @@ const LOADS_AT_ONCE: usize = 16;
 pub(super) struct Slot {
     pub(super) id: ShardId,
     owned: Mutex<Owned>,
+    /// Something of a shard that leaves was written, or it has left.
+    written: Notify,
     watched: Mutex<HashMap<RunId, Arc<Notify>>>,
 }
 
@@ -39,11 +44,23 @@ pub(super) struct Slot {
 struct Owned {
     shard: Shard<Workflow>,
     epoch: Epoch,
-    /// False while a takeover is under way: questions are refused.
-    here: bool,
+    stay: Stay,
     waiting: HashMap<Ticket, oneshot::Sender<Released<Workflow>>>,
     offers: VecDeque<offers::Batch>,
     offering: bool,
+    /// Queues whose offers nobody has taken, and how long to wait before they are made again.
+    untold: BTreeSet<Queue>,
+    again_after: Duration,
+}
+
+/// Whether the shard is this node's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    Here,
+    /// No question is taken any more; what is queued is still written.
+    Leaving,
+    /// Another's, or a takeover is under way.
+    Away,
 }
 
 /// What a step leaves to be done outside the lock.
@@ -57,24 +74,22 @@ struct Errands {
 }
 
 impl Slot {
-    pub(super) fn new(id: ShardId, epoch: Epoch, config: &Config) -> Self {
-        let shard = Shard::new(
-            id,
-            epoch,
-            config.clone(),
-            Box::new(Random(StdRng::from_os_rng())),
-        );
+    /// A shard that is another's until it is begun.
+    pub(super) fn new(id: ShardId, config: &Config) -> Self {
         let owned = Owned {
-            shard,
-            epoch,
-            here: true,
+            shard: fresh(id, Epoch(0), config),
+            epoch: Epoch(0),
+            stay: Stay::Away,
             waiting: HashMap::new(),
             offers: VecDeque::new(),
             offering: false,
+            untold: BTreeSet::new(),
+            again_after: RETRY_MIN,
         };
         Self {
             id,
             owned: Mutex::new(owned),
+            written: Notify::new(),
             watched: Mutex::default(),
         }
     }
@@ -88,9 +103,16 @@ impl Slot {
     ) -> Receiver {
         let (sender, receiver) = oneshot::channel();
         self.step(shell, |owned, now, out| {
-            if !owned.here || shell.closing() {
+            let refusal = if owned.stay != Stay::Here {
+                Some(Unavailable::Elsewhere)
+            } else if shell.closing() {
+                Some(Unavailable::ShardMoved)
+            } else {
+                None
+            };
+            if let Some(why) = refusal {
                 let released = Released {
-                    result: Err(super::going_away()),
+                    result: Err(Refusal::Unavailable(why)),
                     events: None,
                 };
                 drop(sender.send(released));
@@ -120,7 +142,9 @@ impl Slot {
                 Ok(parked) => {
                     let queues = parked.into_iter().map(|(queue, ..)| queue).collect();
                     return self.step(shell, |owned, now, out| {
-                        owned.shard.parked_queues(queues, now, out);
+                        if owned.stay == Stay::Here {
+                            owned.shard.parked_queues(queues, now, out);
+                        }
                     });
                 }
                 Err(error) => {
@@ -134,19 +158,25 @@ impl Slot {
 
     pub(super) fn tick(&self, shell: &Arc<Shell>) {
         self.step(shell, |owned, now, out| {
-            if owned.here {
+            if owned.stay == Stay::Here {
                 owned.shard.tick(now, &shell.limits, out);
             }
         });
     }
 
     pub(super) fn next_tick(&self) -> Option<Time> {
+        self.owned.lock().next_tick()
+    }
+
+    /// The epoch under which the shard is this node's, to the end of its stay.
+    pub(super) fn held(&self) -> Option<Epoch> {
         let owned = self.owned.lock();
-        if owned.here {
-            owned.shard.next_tick()
-        } else {
-            None
-        }
+        (owned.stay != Stay::Away).then_some(owned.epoch)
+    }
+
+    /// Does it take questions?
+    pub(super) fn is_here(&self) -> bool {
+        self.owned.lock().stay == Stay::Here
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -156,62 +186,102 @@ impl Slot {
     /// What is queued and not yet taken.
     pub(super) fn take(&self, items_max: usize, bytes_max: usize) -> Option<Taken> {
         let mut owned = self.owned.lock();
-        if owned.here {
-            owned.shard.take(items_max, bytes_max)
-        } else {
+        if owned.stay == Stay::Away {
             None
+        } else {
+            owned.shard.take(items_max, bytes_max)
         }
     }
 
-    pub(super) fn committed(&self, shell: &Arc<Shell>, through: u64) {
+    // What became of a batch is news only to the epoch under which it was taken: the shard may have left and come back.
+
+    pub(super) fn committed(&self, shell: &Arc<Shell>, epoch: Epoch, through: u64) {
+        let mut leaving = false;
         self.step(shell, |owned, now, out| {
-            owned.shard.committed(through, now, out);
+            if owned.epoch == epoch {
+                owned.shard.committed(through, now, out);
+                leaving = owned.stay == Stay::Leaving;
+            }
+        });
+        if leaving {
+            self.written.notify_waiters();
+        }
+    }
+
+    pub(super) fn rolled_back(&self, epoch: Epoch) {
+        let mut owned = self.owned.lock();
+        if owned.epoch == epoch {
+            owned.shard.rolled_back();
+        }
+    }
+
+    pub(super) fn refused(&self, shell: &Arc<Shell>, epoch: Epoch, number: u64) {
+        self.step(shell, |owned, now, out| {
+            if owned.epoch == epoch {
+                owned.shard.refused(number, now, out);
+            }
         });
     }
 
-    pub(super) fn rolled_back(&self) {
-        self.owned.lock().shard.rolled_back();
+    /// Takes no question any more, and waits until what is queued is written.
+    pub(super) async fn finish(&self) {
+        let epoch = {
+            let mut owned = self.owned.lock();
+            if owned.stay != Stay::Here {
+                return;
+            }
+            owned.stay = Stay::Leaving;
+            owned.epoch
+        };
+        loop {
+            let written = self.written.notified();
+            tokio::pin!(written);
+            written.as_mut().enable();
+            {
+                let owned = self.owned.lock();
+                let over = owned.epoch != epoch || owned.stay != Stay::Leaving;
+                if over || owned.shard.stats().queued_items == 0 {
+                    return;
+                }
+            }
+            written.await;
+        }
     }
 
-    pub(super) fn refused(&self, shell: &Arc<Shell>, number: u64) {
-        self.step(shell, |owned, now, out| {
-            owned.shard.refused(number, now, out);
-        });
-    }
-
-    /// Drops everything in memory: whoever waits is told to come again.
-    pub(super) fn give_up(&self, shell: &Arc<Shell>) {
+    /// Drops everything in memory, if it is still this epoch's: whoever waits is told to come again.
+    pub(super) fn give_up(&self, shell: &Arc<Shell>, epoch: Epoch) -> bool {
+        let mut dropped = false;
         self.step(shell, |owned, _, out| {
-            owned.here = false;
+            if owned.epoch != epoch || owned.stay == Stay::Away {
+                return;
+            }
+            dropped = true;
+            owned.stay = Stay::Away;
             owned.shard.drop_all(out);
             owned.offers.clear();
+            owned.untold.clear();
         });
-        self.owned.lock().waiting.clear();
+        if dropped {
+            self.owned.lock().waiting.clear();
+            self.written.notify_waiters();
+            self.stir();
+        }
+        dropped
     }
 
-    /// Takes the shard again under a higher epoch, which waits out or fences any stray commit, and begins from what is stored.
-    pub(super) async fn retake(&self, shell: &Arc<Shell>) -> Result<(), Failure> {
-        let epoch = shell.store.take_over(self.id, &shell.owner).await?;
-        failpoint::reached("after_takeover");
-        let shard = Shard::new(
-            self.id,
-            epoch,
-            shell.shard.clone(),
-            Box::new(Random(StdRng::from_os_rng())),
-        );
-        {
-            let mut owned = self.owned.lock();
-            owned.shard = shard;
-            owned.epoch = epoch;
-            owned.here = true;
-        }
-        self.recover(shell).await;
-        shell.alarm.ring();
-        // What the unknown commit made may be there, and nobody else will say so.
+    /// The shard is this node's under a new epoch: begins from what is stored. [`Slot::recover`] is to follow.
+    pub(super) fn begin(&self, shell: &Arc<Shell>, epoch: Epoch) {
+        let mut owned = self.owned.lock();
+        owned.shard = fresh(self.id, epoch, &shell.shard);
+        owned.epoch = epoch;
+        owned.stay = Stay::Here;
+    }
+
+    /// Whoever watches a run looks again: its shard came or went, and nobody else will say so.
+    pub(super) fn stir(&self) {
         for moved in self.watched.lock().values() {
             moved.notify_waiters();
         }
-        Ok(())
     }
 
     /// Is told when durable transitions of a run become visible.
@@ -254,7 +324,7 @@ impl Slot {
 
     fn loaded(&self, shell: &Arc<Shell>, number: u64, loaded: Loaded) -> VecDeque<Load> {
         self.stepped(shell, |owned, now, out| {
-            if owned.here {
+            if owned.stay == Stay::Here {
                 owned.shard.loaded(number, loaded, now, &shell.limits, out);
             }
         })
@@ -299,61 +369,25 @@ impl Slot {
         }
         errands.loads
     }
+}
 
-    /// Gives what is owed to matching, one batch at a time and in order.
-    fn offer(&self, shell: &Arc<Shell>) {
-        let Some(matching) = shell.matching.get() else {
-            return;
-        };
-        loop {
-            let batch = {
-                let mut owned = self.owned.lock();
-                if owned.offering {
-                    return;
-                }
-                let Some(batch) = owned.offers.pop_front() else {
-                    return;
-                };
-                owned.offering = true;
-                batch
-            };
-            match poll_once(Box::pin(offers::offer(
-                Arc::clone(&matching.0),
-                self.id,
-                batch,
-            ))) {
-                Ok(unavailable) => self.offered(shell, unavailable),
-                Err(offered) => {
-                    let (own, shard) = (Arc::clone(shell), self.id);
-                    shell.runtime.spawn(async move {
-                        let unavailable = offered.await;
-                        let slot = &own.slots[shard.0 as usize];
-                        slot.offered(&own, unavailable);
-                        slot.offer(&own);
-                    });
-                    return;
-                }
-            }
-        }
-    }
-
-    /// A batch is with matching, but for runs whose sticky worker is away. What they owe instead waits for the next round.
-    fn offered(&self, shell: &Arc<Shell>, unavailable: Vec<(Key, RunId)>) {
-        for (key, run) in unavailable {
-            drop(shell.put(key, Some(run), None, Question::StickyWorkerUnavailable));
-        }
-        self.owned.lock().offering = false;
-    }
+fn fresh(id: ShardId, epoch: Epoch, config: &Config) -> Shard<Workflow> {
+    let random = Random(StdRng::from_os_rng());
+    Shard::new(id, epoch, config.clone(), Box::new(random))
 }
 
 impl Owned {
+    fn next_tick(&self) -> Option<Time> {
+        if self.stay == Stay::Here {
+            self.shard.next_tick()
+        } else {
+            None
+        }
+    }
+
     fn sort(&mut self, out: Vec<Output<Workflow>>) -> Errands {
         let mut errands = Errands {
-            next_tick: if self.here {
-                self.shard.next_tick()
-            } else {
-                None
-            },
+            next_tick: self.next_tick(),
             ..Errands::default()
         };
         for output in out {

@@ -10,8 +10,9 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
+use super::slot::Slot;
 use super::{Shell, failpoint};
-use crate::id::ShardId;
+use crate::id::{Epoch, ShardId};
 use crate::log::{Committed, Failure, ShardBatch};
 use crate::shard::{Fate, Taken, fate};
 
@@ -179,10 +180,11 @@ impl Writer {
             match fate(&ended, batch.shard) {
                 Fate::Release => {
                     self.retry = RETRY_MIN;
-                    self.shell.slots[batch.shard.0 as usize].committed(&self.shell, marks.through);
+                    self.slot(batch.shard)
+                        .committed(&self.shell, batch.epoch, marks.through);
                 }
-                Fate::Lose(why) => self.lose(batch.shard, why),
-                Fate::Again => again.push(batch.shard),
+                Fate::Lose(why) => self.lose(batch.shard, batch.epoch, &ended, why),
+                Fate::Again => again.push((batch.shard, batch.epoch)),
                 Fate::OneByOne => self.one_by_one(batch, &marks),
                 Fate::Die => sync_failed(),
             }
@@ -197,28 +199,33 @@ impl Writer {
 
     /// The items of one shard, each in a transaction of its own: the one at fault fails alone.
     fn one_by_one(&mut self, batch: ShardBatch, marks: &Marks) {
-        let slot = &self.shell.slots[batch.shard.0 as usize];
+        let (shard, epoch) = (batch.shard, batch.epoch);
+        let slot = &self.shell.slots[shard.0 as usize];
         for (number, item) in marks.numbers.iter().copied().zip(batch.items) {
             let single = ShardBatch {
-                shard: batch.shard,
-                epoch: batch.epoch,
+                shard,
+                epoch,
                 items: vec![item],
             };
             let ended = self.store(std::slice::from_ref(&single));
             told(&ended);
-            match fate(&ended, batch.shard) {
-                Fate::Release => slot.committed(&self.shell, number),
-                Fate::Lose(why) => return self.lose(batch.shard, why),
-                Fate::Again => return self.again([batch.shard]),
+            match fate(&ended, shard) {
+                Fate::Release => slot.committed(&self.shell, epoch, number),
+                Fate::Lose(why) => return self.lose(shard, epoch, &ended, why),
+                Fate::Again => return self.again([(shard, epoch)]),
                 Fate::OneByOne => {
-                    slot.rolled_back();
-                    slot.refused(&self.shell, number);
-                    return self.again([batch.shard]);
+                    slot.rolled_back(epoch);
+                    slot.refused(&self.shell, epoch, number);
+                    return self.again([(shard, epoch)]);
                 }
                 Fate::Die => sync_failed(),
             }
         }
-        slot.committed(&self.shell, marks.through);
+        slot.committed(&self.shell, epoch, marks.through);
+    }
+
+    fn slot(&self, shard: ShardId) -> &Slot {
+        &self.shell.slots[shard.0 as usize]
     }
 
     fn store(&self, batches: &[ShardBatch]) -> Result<Committed, Failure> {
@@ -230,33 +237,32 @@ impl Writer {
     }
 
     /// Nothing was written: the same items are taken again after a while.
-    fn again(&mut self, shards: impl IntoIterator<Item = ShardId>) {
+    fn again(&mut self, shards: impl IntoIterator<Item = (ShardId, Epoch)>) {
         let shards: Vec<_> = shards.into_iter().collect();
-        for shard in &shards {
-            self.shell.slots[shard.0 as usize].rolled_back();
+        for (shard, epoch) in &shards {
+            self.slot(*shard).rolled_back(*epoch);
         }
         std::thread::sleep(self.retry); // the writer has nothing else to do while the store takes nothing
         self.retry = (self.retry * 2).min(RETRY_MAX);
-        for shard in shards {
+        for (shard, _) in shards {
             self.shell.writers[self.number].ring(shard);
         }
     }
 
-    /// Forgets a shard's memory and takes it again under a higher epoch.
-    fn lose(&self, shard: ShardId, why: &'static str) {
-        tracing::warn!(shard = shard.0, why, "shard memory dropped");
-        let slot = &self.shell.slots[shard.0 as usize];
-        slot.give_up(&self.shell);
-        let shell = Arc::clone(&self.shell);
-        let _task = self.shell.runtime.spawn(async move {
-            let slot = &shell.slots[shard.0 as usize];
-            let mut retry = RETRY_MIN;
-            while let Err(error) = slot.retake(&shell).await {
-                tracing::error!(shard = shard.0, error = %error, "takeover failed");
-                tokio::time::sleep(retry).await;
-                retry = (retry * 2).min(RETRY_MAX);
-            }
-        });
+    /// A shard's memory is worth nothing any more: because somebody else has it, or because nobody knows what is stored.
+    fn lose(
+        &self,
+        shard: ShardId,
+        epoch: Epoch,
+        ended: &Result<Committed, Failure>,
+        why: &'static str,
+    ) {
+        if ended.is_ok() {
+            metrics::counter!("cairn_commits_rejected").increment(1);
+            self.shell.lost(shard, epoch, why);
+        } else {
+            self.shell.drop_and_retake(shard, epoch, why);
+        }
     }
 }
 

@@ -265,14 +265,14 @@ impl Offers {
         }
     }
 
-    /// Everything that matching was told of a queue, again.
-    pub(super) fn told(&self, queue: &Queue) -> Changes {
+    /// Everything that matching was told of these queues, again.
+    pub(super) fn told(&self, which: impl Fn(&Queue) -> bool) -> Changes {
         let mut changes = Changes::default();
         for (run, owed) in &self.runs {
             let told = owed
                 .held
                 .iter()
-                .filter(|held| held.out && held.offer.queue == *queue);
+                .filter(|held| held.out && which(&held.offer.queue));
             let again = told.map(|held| (Key::clone(&owed.key), *run, held.offer.clone()));
             changes.offered.extend(again);
         }

@@ -25,9 +25,11 @@ impl<K: Kind> Shard<K> {
         self.read_parked(out);
     }
 
-    /// Matching lost what it held of a queue (it moved, it restarted): everything is told again.
-    pub fn offer_again(&self, queue: &Queue, out: &mut Vec<Output<K>>) {
-        self.offers.told(queue).put(out);
+    /// Matching has not what it was told of these queues (they moved, it restarted, it was not reached): it is told again.
+    pub fn offer_again(&self, which: impl Fn(&Queue) -> bool, out: &mut Vec<Output<K>>) {
+        if !self.dropped {
+            self.offers.told(which).put(out);
+        }
     }
 
     /// Reads on in the parked offers of queues that have room.

@@ -107,7 +107,7 @@ impl Queues {
         let ends = self.closed || self.is_gone(&name, &poller);
         if ends {
             // Number 0 is no queue: whatever else is said of this poll leads to nothing.
-            let poll = PollId { queue: 0, nth: 0 };
+            let poll = PollId::default();
             out.pairings.push(Pairing {
                 poll,
                 given: Given::End,
@@ -133,12 +133,14 @@ impl Queues {
 
     /// History says that the task is over; the poll waits on.
     pub fn refused(&mut self, poll: PollId, now: Time, out: &mut Out) {
-        self.step(poll.queue, |queue| queue.refused(poll.nth, now, out));
+        let stepped = self.step(poll.queue, |queue| queue.refused(poll.nth, now, out));
+        Self::or_moved(stepped, poll, out);
     }
 
     /// Nobody knows whether it started; the poll waits on, and the task for its next try.
     pub fn retry(&mut self, poll: PollId, now: Time, out: &mut Out) {
-        self.step(poll.queue, |queue| queue.retry(poll.nth, now, out));
+        let stepped = self.step(poll.queue, |queue| queue.retry(poll.nth, now, out));
+        Self::or_moved(stepped, poll, out);
     }
 
     /// The poll hands its query to the worker.
@@ -149,7 +151,8 @@ impl Queues {
 
     /// Whoever asked the query that this poll holds has gone; the poll waits on.
     pub fn query_gone(&mut self, poll: PollId, now: Time, out: &mut Out) {
-        self.step(poll.queue, |queue| queue.query_gone(poll.nth, now, out));
+        let stepped = self.step(poll.queue, |queue| queue.query_gone(poll.nth, now, out));
+        Self::or_moved(stepped, poll, out);
     }
 
     /// A query wants a worker.
@@ -202,6 +205,30 @@ impl Queues {
     pub fn forget_sticky(&mut self, name: &Name, out: &mut Out) {
         if let Some(number) = self.numbers.get(name).copied() {
             self.step(number, |queue| queue.forget_worker(out));
+        }
+    }
+
+    /// These queues are another node's: their polls are told so, and everything else of them is forgotten.
+    pub fn give_up(&mut self, moved: impl Fn(&Name) -> bool, out: &mut Out) {
+        let gone = self.numbers.extract_if(.., |name, _| moved(name));
+        let gone: Vec<u64> = gone.map(|(_, number)| number).collect();
+        for number in gone {
+            self.step(number, |queue| queue.move_away(out));
+            if let Some(due) = self.wake_of.remove(&number) {
+                self.wakes.remove(&(due, number));
+            }
+            let queue = self.by_number.remove(&number);
+            self.backlog -= queue.map_or(0, |queue| queue.backlog());
+        }
+    }
+
+    /// A poll whose queue is another node's by now waits for nothing here.
+    fn or_moved(stepped: Option<()>, poll: PollId, out: &mut Out) {
+        if stepped.is_none() {
+            out.pairings.push(Pairing {
+                poll,
+                given: Given::Moved,
+            });
         }
     }
 

@@ -290,6 +290,17 @@ impl Queue {
         self.end_polls(|_| true, out);
     }
 
+    /// The queue is another node's: who waits is told so. Whoever has something in hand finds no queue any more.
+    pub(super) fn move_away(&mut self, out: &mut Out) {
+        for nth in std::mem::take(&mut self.waiting) {
+            self.polls.remove(&nth);
+            out.pairings.push(Pairing {
+                poll: self.poll_id(nth),
+                given: Given::Moved,
+            });
+        }
+    }
+
     /// The worker of this sticky queue is gone: so are its polls, and nobody waits for it.
     pub(super) fn forget_worker(&mut self, out: &mut Out) {
         self.end_polls(|_| true, out);

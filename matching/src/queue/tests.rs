@@ -127,6 +127,7 @@ impl Script {
             }
             ["forget"] => self.queues.forget_sticky(&self.name, &mut out),
             ["close"] => self.queues.close(&mut out),
+            ["move"] => self.queues.give_up(|_| true, &mut out),
             ["backlog"] => said.push(self.queues.backlog().to_string()),
             ["queues"] => said.push(self.queues.len().to_string()),
             ["wake"] => said.push(match self.queues.next_wake() {
@@ -178,6 +179,7 @@ impl Script {
                 Given::Task(task) => format!("{name} gets {}", task.workflow_id),
                 Given::Query(query) => format!("{name} gets {}", self.queries[&query.id()]),
                 Given::End => format!("{name} ends"),
+                Given::Moved => format!("{name} moves"),
             });
         }
         let forsaken = out.forsaken.into_iter();
@@ -616,5 +618,32 @@ fn a_queue_with_offers_is_kept() {
          at 1000
          queues => 1
          poll A => A gets a",
+    );
+}
+
+#[test]
+fn a_queue_that_moves_takes_nothing_along() {
+    workflow(
+        "offer a
+         offer b
+         poll p => p gets a
+         poll q => q gets b
+         poll r
+         poll s
+         offer c => r gets c
+         move => s moves
+         queues => 0
+         wake => never
+         started p => async
+         refused q => q moves
+         retry r => r moves
+         cancel s
+         offer a
+         offer b
+         backlog => 2
+         move
+         backlog => 0
+         offer b
+         poll t => t gets b",
     );
 }

@@ -48,7 +48,7 @@ pub(super) fn describe(
     let look = |kind: TaskQueueType| {
         let work = work(kind)?;
         let name = wire::polled(namespace, queue, work);
-        Some(name.map(|name| inner.description(&name)))
+        Some(name.and_then(|name| inner.description(&name)))
     };
     if asked.api_mode() == DescribeTaskQueueMode::Enhanced {
         return enhanced(asked.task_queue_types().collect(), look);
@@ -60,10 +60,13 @@ pub(super) fn describe(
 }
 
 impl Inner {
-    fn description(&self, name: &Name) -> Description {
+    fn description(&self, name: &Name) -> Result<Description, Status> {
+        if !self.is_mine(&name.namespace, &name.name) {
+            return Err(wire::moved());
+        }
         let stripe = self.stripe(&name.namespace, &name.name);
         let now = self.now();
-        stripe.look(|state| state.queues.describe(name, now))
+        Ok(stripe.look(|state| state.queues.describe(name, now)))
     }
 }
 

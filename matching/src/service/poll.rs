@@ -44,6 +44,7 @@ pub(super) async fn workflow(
     loop {
         match poll.next(given).await {
             None | Some(Given::End) => return Ok(public::PollWorkflowTaskQueueResponse::default()),
+            Some(Given::Moved) => return Err(wire::moved()),
             Some(Given::Query(query)) => match poll.query(query) {
                 Ok((mut response, extras)) => {
                     response.backlog_count_hint = wire::count(extras.backlog_count);
@@ -95,6 +96,7 @@ pub(super) async fn activity(
                 }
                 Err(status) => given = poll.not_started(&task, &status),
             },
+            Some(Given::Moved) => return Err(wire::moved()),
             // Queries go to workflow polls only.
             None | Some(Given::End | Given::Query(_)) => {
                 return Ok(public::PollActivityTaskQueueResponse::default());
@@ -185,6 +187,9 @@ impl<'a> Poll<'a> {
         let (namespace, queue, work) = (name.namespace, name.name.clone(), name.work);
         let stripe = inner.stripe(&namespace, &queue);
         let (id, next) = inner.step(stripe, |state, now, out| {
+            if !inner.is_mine(&name.namespace, &name.name) {
+                return (PollId::default(), Ok(Given::Moved));
+            }
             let id = state.queues.poll(name, poller, now, out);
             (id, state.wait(id, out))
         });

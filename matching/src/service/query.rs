@@ -49,17 +49,22 @@ pub(super) async fn ask(
     let (sender, mut answer) = oneshot::channel();
     let stripe = inner.stripe(&namespace, &queue);
     let placed = inner.step(stripe, |state, now, out| {
+        if !inner.is_mine(&namespace, &queue) {
+            return Ok(None);
+        }
         let query = state.queues.query(name, id, now, out)?;
         let asked = Asked {
             namespace,
+            queue: queue.clone(),
             task: Some(Box::new(task)),
             answer: sender,
         };
         state.asked.insert(id, asked);
-        Ok(query)
+        Ok(Some(query))
     });
     let query = match placed {
-        Ok(query) => query,
+        Ok(Some(query)) => query,
+        Ok(None) => return Err(wire::moved()),
         Err(Refusal::StickyWorkerUnavailable | Refusal::StaleEpoch) => {
             return Ok(outcome(Outcome::StickyWorkerUnavailable(true)));
         }
@@ -92,6 +97,9 @@ pub(super) fn answer(
     let token = request.token.unwrap_or_default();
     let namespace = wire::namespace(&token.namespace_id)?;
     let id = uuid::Uuid::parse_str(&token.query_id).map_err(|_| expired())?;
+    if !inner.is_mine(&namespace, &token.task_queue) {
+        return Err(wire::moved());
+    }
     let stripe = inner.stripe(&namespace, &token.task_queue);
     let asked = inner.step(stripe, |state, _, _| {
         let theirs = |asked: &Asked| asked.namespace == namespace && asked.task.is_none();
@@ -110,6 +118,7 @@ fn answered(
     match answer {
         Ok(Answer::Worker(said)) => Ok(outcome(Outcome::Answer(*said))),
         Ok(Answer::Forsaken) => Ok(outcome(Outcome::StickyWorkerUnavailable(true))),
+        Ok(Answer::Moved) => Err(wire::moved()),
         Err(_) => Err(going_away()),
     }
 }

@@ -33,6 +33,7 @@ pub(super) struct State {
 /// A query whose asker waits.
 pub(super) struct Asked {
     pub(super) namespace: [u8; 16],
+    pub(super) queue: String,
     /// What the worker is to get; gone once it has it.
     pub(super) task: Option<Box<PollWorkflowTaskQueueResponse>>,
     pub(super) answer: oneshot::Sender<Answer>,
@@ -43,6 +44,8 @@ pub(super) enum Answer {
     Worker(Box<RespondQueryTaskCompletedRequest>),
     /// The sticky worker went away.
     Forsaken,
+    /// The queue is another node's.
+    Moved,
 }
 
 impl Stripe {
@@ -57,6 +60,17 @@ impl State {
         self.queues.close(out);
         // An asker whose sender is dropped hears that the server goes away.
         self.asked.retain(|_, asked| asked.task.is_none());
+    }
+
+    /// Queues that are another node's. Who asked a query there asks again, even if a worker has it: its answer will go there.
+    pub(super) fn give_up(&mut self, moved: impl Fn(&[u8; 16], &str) -> bool, out: &mut Out) {
+        self.queues
+            .give_up(|name| moved(&name.namespace, &name.name), out);
+        let theirs = |_: &u128, asked: &mut Asked| moved(&asked.namespace, &asked.queue);
+        for (_, asked) in self.asked.extract_if(.., theirs) {
+            // Who left needs no answer.
+            let _ = asked.answer.send(Answer::Moved);
+        }
     }
 
     /// Takes out of the step what this poll was given.

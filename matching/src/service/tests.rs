@@ -22,6 +22,7 @@ use cairn_proto::cairn::matching::v1::{
     ShutdownWorkerRequest, Task, Withdrawn, Work,
 };
 use cairn_proto::cairn::token::v1 as token;
+use cairn_proto::elsewhere::Elsewhere;
 use cairn_proto::prost_types::Timestamp;
 use cairn_proto::temporal::api::enums::v1::{RateLimitSource, TaskQueueKind};
 use cairn_proto::temporal::api::query::v1::WorkflowQuery;
@@ -34,7 +35,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tonic::{Code, Request, Response, Status};
 
-use super::Matching;
+use super::{Matching, Mine};
 
 const NAMESPACE: [u8; 16] = [1; 16];
 const EPOCH_SECONDS: i64 = 1_700_000_000;
@@ -597,4 +598,58 @@ async fn a_nameless_queue_is_an_invalid_argument() {
         .poll_workflow_task_queue(Request::new(request));
     let refused = answer.now_or_never().unwrap().unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
+}
+
+/// Leaves every queue but this one to other nodes.
+fn keep(bench: &Bench, kept: &'static str) {
+    bench
+        .matching
+        .place(&(Arc::new(move |_: &[u8; 16], name: &str| name == kept) as Mine));
+}
+
+#[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "a worker is a task of its own")]
+async fn whoever_waits_at_a_queue_that_moves_is_sent_on() {
+    let bench = bench();
+    let matching = bench.matching.clone();
+    let request = bench.request("q", TaskQueueKind::Normal);
+    let poll = tokio::spawn(async move {
+        matching
+            .poll_workflow_task_queue(Request::new(request))
+            .await
+    });
+    let kept = bench.poll("kept");
+    let asked = bench.query(queue("r", Work::Workflow), 30);
+    let handed = bench.query(queue("s", Work::Workflow), 30);
+    settle().await;
+    let worker = bench.poll("s").await.unwrap();
+    keep(&bench, "kept");
+    let moved = |status: &Status| Elsewhere::of(status) == Some(Elsewhere::Never);
+    assert!(moved(&poll.await.unwrap().unwrap_err()));
+    assert!(moved(&asked.await.unwrap().unwrap_err()));
+    // Asked again there: the answer that the worker owes here is nobody's.
+    assert!(moved(&handed.await.unwrap().unwrap_err()));
+    let token = token::Query::decode(&*worker.task_token).unwrap();
+    assert!(moved(&bench.answer(token, "late").await.unwrap_err()));
+    bench.offer("kept", "a");
+    assert_eq!(kept.await.unwrap().task_token, b"a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_belongs_elsewhere_is_not_taken() {
+    let bench = bench();
+    keep(&bench, "kept");
+    let response = bench.offer("q", "a");
+    assert_eq!(response.not_taken, [queue("q", Work::Workflow)]);
+    assert_eq!(bench.offer("kept", "b").not_taken, []);
+    let request = public::DescribeTaskQueueRequest {
+        task_queue: Some(TaskQueue {
+            name: "q".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let refused = bench.describe(request).await.unwrap_err();
+    assert_eq!(Elsewhere::of(&refused), Some(Elsewhere::Never));
+    assert_eq!(bench.seconds(), 0.0);
 }

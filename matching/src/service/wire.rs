@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_proto::cairn::matching::v1 as internal;
+use cairn_proto::elsewhere::Elsewhere;
 use cairn_proto::google::rpc;
 use cairn_proto::prost::{Message, Name as _};
 use cairn_proto::prost_types::{Any, Timestamp};
@@ -38,6 +39,11 @@ pub(super) fn not_found(message: &str) -> Status {
         details: vec![detail],
     };
     Status::with_details(Code::NotFound, message, status.encode_to_vec().into())
+}
+
+/// The queue is another node's.
+pub(super) fn moved() -> Status {
+    Elsewhere::Never.status("the task queue moved; try again")
 }
 
 /// The name of the queue that a public request speaks of.

@@ -87,7 +87,7 @@ async fn ask(
         return Err(Status::deadline_exceeded(TIMED_OUT));
     };
     forget.armed = false;
-    let released = released.map_err(|_| Status::unavailable("the server is shutting down"))?;
+    let released = released.map_err(|_| refusal::moved())?;
     let named = run.map(|run| (key.workflow_id.clone(), run));
     released
         .result

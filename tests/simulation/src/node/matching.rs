@@ -152,7 +152,7 @@ impl World {
         match given {
             Given::Task(task) => self.start(node, poll, &task),
             // Nobody asks queries of matching here.
-            Given::End | Given::Query(_) => self.end_poll(node, poll, Reply::Empty),
+            Given::End | Given::Moved | Given::Query(_) => self.end_poll(node, poll, Reply::Empty),
         }
     }
 
@@ -368,7 +368,7 @@ impl World {
                     owned.told.insert(queue.clone(), now);
                 }
                 self.step(node, shard, |owned, _, out| {
-                    owned.shard.offer_again(&queue, out);
+                    owned.shard.offer_again(|other| *other == queue, out);
                 });
             }
         }
