@@ -25,7 +25,7 @@ pub(super) struct Disk {
     pub(super) heartbeats: Table<(RunId, i64), Bytes>,
     pub(super) parked: Table<(ShardId, Parked), ()>,
     /// The same by run.
-    parked_by_run: Table<(RunId, ShardId, Parked), ()>,
+    pub(super) parked_by_run: Table<(RunId, ShardId, Parked), ()>,
     pub(super) namespaces: BTreeMap<NamespaceId, Namespace>,
     settings: BTreeMap<String, Vec<u8>>,
     /// Commits whose outcome nobody knows yet.
@@ -97,6 +97,10 @@ impl Disk {
         epoch.0 += 1;
         owner.clone_into(owned_by);
         Ok(*epoch)
+    }
+
+    pub(super) fn epoch(&self, shard: ShardId) -> Option<Epoch> {
+        self.shards.get(&shard).map(|(epoch, _)| *epoch)
     }
 
     pub(super) fn stray(&mut self, batches: &[ShardBatch]) {
