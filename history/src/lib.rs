@@ -4,7 +4,9 @@
 //! * [`shard`]: the owner of many runs: head and frontier, wake-ups, cache, commit batches. Pure too.
 //! * [`log`]: the event log and its stores.
 //! * [`service`]: the shell with tasks, clock and wire.
+//! * [`audit`]: does what is stored keep the promises?
 
+pub mod audit;
 pub mod execution;
 pub mod id;
 pub mod kind;
