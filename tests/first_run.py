@@ -21,6 +21,7 @@ from temporalio.client import WorkflowExecutionStatus
 from tests.support import sdk
 from tests.support.rpc import Raw, attributes, event_name
 from tests.support.server import Server, cairn_binary, scratch
+from tests.support.verify import verify
 from tests.support.wait import until
 
 QUEUE = "first-run"
@@ -56,7 +57,8 @@ class Greeting:
 async def first_run(binary: Path, directory: Path, kills: int) -> list[str]:
     """What was wrong; empty if nothing."""
     wrong: list[str] = []
-    server = Server(binary, directory, db_filename=directory / "first-run.db")
+    database = directory / "first-run.db"
+    server = Server(binary, directory, db_filename=database)
     await server.start()
     raw = Raw(server.address)
     try:
@@ -71,6 +73,7 @@ async def first_run(binary: Path, directory: Path, kills: int) -> list[str]:
             before = [event.SerializeToString(deterministic=True) for event in await raw.history("greeting")]
             for _ in range(kills):
                 server.kill()
+                wrong += map(str, await asyncio.to_thread(verify, binary, database))
                 began = time.monotonic()
                 await server.start()
                 print(f"killed; served again after {time.monotonic() - began:.2f} s")
@@ -97,7 +100,7 @@ async def first_run(binary: Path, directory: Path, kills: int) -> list[str]:
     finally:
         await raw.close()
         await server.stop()
-    return wrong
+    return wrong + [str(found) for found in await asyncio.to_thread(verify, binary, database)]
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos.nemesis import NOT_KILLS
 from tests.chaos.torture import Report, Settings, torture
 from tests.powercut.cuts import Settings as PowerCut, powercut
 from tests.support.server import cairn_binary, scratch
@@ -97,7 +98,7 @@ def chase(hunt: Hunt, binary: Path, directory: Path, seed: int) -> Found:
         began = time.monotonic()
         report = one_round(settings(hunt, binary, directory / f"{hunt.bug}-{number}", seed + number, planted=True))
         found.seconds += time.monotonic() - began
-        found.kills += sum(count for name, count in report.kills.items() if name != "worker")
+        found.kills += sum(count for name, count in report.kills.items() if name not in NOT_KILLS)
         if report.violations:
             found.promises = Counter(one.promise for one in report.violations)
             found.example = str(report.violations[0])

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use cairn_frontend::engine::{Engine, Options};
+use cairn_history::audit::{Scan, Violation};
 use cairn_history::execution::Limits;
 use cairn_history::id::{ShardId, Time};
 use cairn_history::log::Store;
@@ -87,6 +88,17 @@ async fn parked(store: &Model) -> u64 {
     queues.iter().map(|(_, count, _)| count).sum()
 }
 
+/// What does not fit together in what is stored.
+async fn audit(store: &Model) -> Vec<Violation> {
+    let mut scan = Scan::new(Arc::new(store.clone()), store.shards(), None);
+    let mut found = Vec::new();
+    while let Some(violations) = scan.next().await.unwrap() {
+        found.extend(violations);
+    }
+    assert_eq!(scan.seen().runs, RUNS as u64);
+    found
+}
+
 fn poll() -> Request<pb::PollWorkflowTaskQueueRequest> {
     let mut request = Request::new(pb::PollWorkflowTaskQueueRequest {
         namespace: "default".to_owned(),
@@ -126,6 +138,7 @@ async fn wake() {
         tokio::task::yield_now().await;
     }
     let store = store.crash();
+    assert_eq!(audit(&store).await, []);
     let engine = open(&store, &clock).await;
     let frontend = engine.frontend();
     let mut woken = BTreeSet::new();
@@ -140,4 +153,5 @@ async fn wake() {
         }
     }
     engine.close().await;
+    assert_eq!(audit(&store).await, []);
 }

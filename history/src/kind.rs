@@ -64,7 +64,7 @@ pub trait Kind: Debug + Sized + Send + Sync + 'static {
     /// The visibility row: a projection of the state.
     fn row(state: &Self::State) -> Row;
 
-    /// The snapshot form of a state, and back. `None`: another version, so fold again.
+    /// The snapshot form of a state, and back; its first byte is its version. `None`: another version, so fold again.
     fn encode(state: &Self::State) -> Vec<u8>;
     fn decode(snapshot: &[u8]) -> Option<Self::State>;
 

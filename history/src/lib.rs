@@ -5,7 +5,9 @@
 //! * [`log`]: the event log and its stores.
 //! * [`placement`]: which node owns which shard and task queue. Pure as well.
 //! * [`service`]: the shell with tasks, clock and wire.
+//! * [`audit`]: does what is stored keep the promises?
 
+pub mod audit;
 pub mod execution;
 pub mod id;
 pub mod kind;

@@ -3,8 +3,6 @@
 //! The log is the truth; every other table is a reading of it. `sqlite`, `postgres` and `model` (in memory, for
 //! simulation) implement [`Store`] and pass one conformance suite. Stores only store: no rule of a workflow is in here.
 
-use std::fmt::Debug;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -25,9 +23,11 @@ pub mod visibility;
 mod net;
 #[cfg(feature = "shell")]
 mod open;
+mod whole;
 
 #[cfg(feature = "shell")]
 pub use open::OpenError;
+pub use whole::{Audit, Filed, Whole};
 
 /// A page of a history ends with the fragment that reaches this many bytes.
 const PAGE_BYTES: usize = 2 << 20;
@@ -260,7 +260,7 @@ pub struct Namespace {
 
 /// A database of runs. One writer connection per `writer`, any number of readers.
 #[async_trait]
-pub trait Store: Debug + Send + Sync + 'static {
+pub trait Store: Audit {
     /// How many shards this database was created with.
     fn shards(&self) -> u32;
 

@@ -37,6 +37,7 @@ use crate::kind::{Kind, Offer, Queue, Unavailable};
 use crate::log::{Found, Parked, ReadError, ShardBatch, Stored, WakeUp};
 
 pub use checkpoint::is_readable;
+pub(crate) use checkpoint::unseal;
 pub use config::Config;
 pub use fate::{Fate, fate};
 

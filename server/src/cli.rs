@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, client, config, dev, production, quick};
+use crate::{bench, client, config, dev, production, quick, verify};
 
 /// Durable workflows as code.
 ///
@@ -33,6 +33,8 @@ enum Command {
     Operator(client::operator::Args),
     /// Look at task queues.
     TaskQueue(client::task_queue::Args),
+    /// Check that everything in a database fits together, while a server has it or not.
+    Verify(verify::Args),
     /// Measure this server, and another beside it.
     Bench(bench::Args),
 }
@@ -91,6 +93,7 @@ impl Cli {
             Some(Command::Workflow(args)) => return client::workflow::run(args).await,
             Some(Command::Operator(args)) => return client::operator::run(args).await,
             Some(Command::TaskQueue(args)) => return client::task_queue::run(args).await,
+            Some(Command::Verify(args)) => return Ok(verify::run(args).await),
             Some(Command::Bench(args)) => bench::run(args).await?,
         }
         Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) database: Database,
     pub(crate) log: Log,
+    pub(crate) audit: Audit,
     /// Namespaces that exist from the start: [name], retention 24 hours. Default: `["default"]`.
     pub(crate) namespaces: Namespaces,
     /// Custom search attributes registered at the start: name = type. Default: none.
@@ -126,6 +128,16 @@ pub(crate) struct Log {
     pub(crate) format: logs::Format,
 }
 
+/// How the server looks over what it has stored (as `cairn verify` does), while it serves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Audit {
+    /// Time from the beginning of one scan to that of the next, in seconds; 0 turns it off. Default: 3600.
+    pub(crate) interval_seconds: u64,
+    /// Runs that a scan reads at most, per second. Default: 50.
+    pub(crate) runs_per_second: NonZeroU32,
+}
+
 /// Names of namespaces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -201,6 +213,15 @@ impl Default for Database {
             url: Url::Sqlite("cairn.db".into()),
             pragmas: BTreeMap::new(),
             shards: 16,
+        }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            interval_seconds: 3600,
+            runs_per_second: const { NonZeroU32::new(50).expect("50 is not 0") },
         }
     }
 }

@@ -16,6 +16,9 @@ use cairn_history::service::SystemClock;
 use cairn_history::shard;
 
 use crate::config::{Config, Database, Url, dynamic::Dynamic};
+use auditor::Auditor;
+
+mod auditor;
 
 /// Retention of the namespaces that exist from the start.
 const RETENTION: Duration = Duration::from_hours(24);
@@ -26,6 +29,7 @@ pub(crate) struct Engine {
     pub(crate) workflow: Arc<Frontend>,
     pub(crate) operator: Arc<Frontend>,
     services: Services,
+    auditor: Option<Auditor>,
 }
 
 impl Engine {
@@ -63,12 +67,14 @@ impl Engine {
             namespaces,
             cluster,
         };
-        let services = Services::open(store, Arc::new(SystemClock::default()), options).await?;
+        let clock = Arc::new(SystemClock::default());
+        let services = Services::open(Arc::clone(&store), clock, options).await?;
         let frontend = services.frontend();
         Ok(Self {
             workflow: Arc::clone(&frontend),
             operator: frontend,
             services,
+            auditor: Auditor::start(store, &config.audit)?,
         })
     }
 
@@ -79,6 +85,9 @@ impl Engine {
 
     /// Commits what waits and closes the store. Nothing is asked of the engine any more.
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        if let Some(auditor) = &self.auditor {
+            auditor.stop();
+        }
         self.services.close().await;
         Ok(())
     }

@@ -22,6 +22,7 @@ mod logs;
 mod production;
 mod quick;
 mod serve;
+mod verify;
 
 /// A request is some hundred small allocations on several threads: a tenth of a server's time with the system's allocator.
 #[global_allocator]

@@ -16,12 +16,22 @@ pub(crate) struct Args {
     pub(crate) threads: Option<usize>,
 }
 
-/// Where configuration comes from; each flag goes over file and environment.
+/// Which database it is about, and where the rest of the configuration comes from.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Settings {
+pub(crate) struct Base {
     /// TOML file with the configuration.
     #[arg(long, short = 'c', env = "CAIRN_CONFIG")]
     config: Option<PathBuf>,
+    /// A path of a SQLite file, or postgres://…
+    #[arg(long)]
+    database: Option<String>,
+}
+
+/// Where configuration comes from; each flag goes over file and environment.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Settings {
+    #[command(flatten)]
+    base: Base,
     /// Address to listen on.
     #[arg(long)]
     ip: Option<IpAddr>,
@@ -37,9 +47,6 @@ pub(crate) struct Settings {
     /// Name of this node among those of a PostgreSQL database.
     #[arg(long)]
     node: Option<String>,
-    /// A path of a SQLite file, or postgres://…
-    #[arg(long)]
-    database: Option<String>,
     /// debug, info, warn, error or never.
     #[arg(long)]
     log_level: Option<String>,
@@ -48,8 +55,8 @@ pub(crate) struct Settings {
     log_format: Option<String>,
 }
 
-impl Settings {
-    /// Defaults, file, environment and flags, one over the other.
+impl Base {
+    /// Defaults, file, environment and the database's flag, one over the other.
     pub(crate) fn layers(&self) -> anyhow::Result<Layers> {
         let mut layers = Layers::new();
         if let Some(path) = &self.config {
@@ -58,6 +65,15 @@ impl Settings {
         layers.environment(std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }))?;
+        layers.flag("--database", "database.url", self.database.as_ref())?;
+        Ok(layers)
+    }
+}
+
+impl Settings {
+    /// Defaults, file, environment and flags, one over the other.
+    pub(crate) fn layers(&self) -> anyhow::Result<Layers> {
+        let mut layers = self.base.layers()?;
         layers.flag("--ip", "server.ip", self.ip)?;
         layers.flag("--port", "server.grpc.port", self.port)?;
         layers.flag("--metrics-port", "server.metrics.port", self.metrics_port)?;
@@ -67,7 +83,6 @@ impl Settings {
             self.internal_port,
         )?;
         layers.flag("--node", "server.node", self.node.as_ref())?;
-        layers.flag("--database", "database.url", self.database.as_ref())?;
         layers.flag("--log-level", "log.level", self.log_level.as_ref())?;
         layers.flag("--log-format", "log.format", self.log_format.as_ref())?;
         Ok(layers)

@@ -38,7 +38,14 @@ fn the_version_is_said() {
 fn help_names_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let help = out(&cairn(folder.path(), &["--help"], &[]));
-    for command in ["server", "config", "workflow", "operator", "task-queue"] {
+    for command in [
+        "server",
+        "config",
+        "workflow",
+        "operator",
+        "task-queue",
+        "verify",
+    ] {
         assert!(help.contains(command), "{command} is not in {help}");
     }
     let help = out(&cairn(

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.chaos.checker import rule_of_three
+from tests.chaos.nemesis import NOT_KILLS
 from tests.chaos.torture import HEAL_SECONDS_MAX, Report, Settings, torture
 from tests.support.server import cairn_binary, scratch
 
@@ -24,7 +25,7 @@ STORM = (
 
 def show(report: Report, settings: Settings) -> None:
     """The figures, then what was broken."""
-    kills = sum(count for name, count in report.kills.items() if name != "worker")
+    kills = sum(count for name, count in report.kills.items() if name not in NOT_KILLS)
     print(f"seed {settings.seed}, store {settings.store}, {report.seconds:.0f} s; {settings.directory}")
     print(f"ops {sum(report.ops.values())} ({', '.join(f'{kind} {count}' for kind, count in report.ops.most_common())})")
     print(f"acknowledged {report.acked}, in doubt {report.doubtful}; runs {report.runs}, events {report.events}, open at the last kill {report.open_at_kill}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.chaos.oplog import OpLog
 from tests.support.postgres import Cluster
 from tests.support.rpc import Raw
 from tests.support.server import DidNotStart, Server, die_with_parent
+from tests.support.verify import UNREADABLE, Finding, is_ours, verify
 
 ROOT = Path(__file__).parents[2]
 WORKER_DEATHS = 0.25
@@ -29,6 +31,8 @@ SHORT_UPTIMES = 0.25
 ALONE_SECONDS = (0.2, 1.0)
 TOGETHER_SECONDS = (0.5, 2.0)
 STARTS_MAX = 5
+NOT_KILLS = ("worker", "audit")
+"""What is counted beside the deaths of servers and databases."""
 
 
 @dataclass
@@ -86,6 +90,39 @@ class Nemesis:
     retired: list[Raw] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     recovery: list[float] = field(default_factory=list)
+    audited: list[Finding] = field(default_factory=list)
+    auditing: asyncio.Task[None] | None = None
+
+    async def audit(self) -> None:
+        """Looks over what the dead server left, beside the next one: a copy of the file, or the database itself. One at a time."""
+        if not is_ours(self.server.binary) or (self.auditing is not None and not self.auditing.done()):
+            return
+        self.done["audit"] += 1
+        place: Path | str | None = self.cluster.url if self.cluster is not None else None
+        if place is None:
+            place = await asyncio.to_thread(self.copy)
+        self.auditing = asyncio.create_task(self.look_over(place, self.done["audit"]))
+
+    async def look_over(self, place: Path | str, number: int) -> None:
+        """One audit. Of a database that dies meanwhile nothing is learned."""
+        found = await asyncio.to_thread(verify, self.server.binary, place)
+        if self.cluster is not None:
+            found = [one for one in found if one.promise != UNREADABLE]
+        self.audited += [Finding(one.promise, f"at death {number}: {one.what}") for one in found]
+
+    def copy(self) -> Path:
+        """The database as it is now, with its WAL."""
+        assert self.server.db_filename is not None
+        folder = self.server.directory / "dead"
+        folder.mkdir(exist_ok=True)
+        for suffix in ("", "-wal"):
+            source = self.server.db_filename.with_name(self.server.db_filename.name + suffix)
+            target = folder / source.name
+            target.unlink(missing_ok=True)
+            if source.exists():
+                shutil.copy(source, target)
+        (folder / (self.server.db_filename.name + "-shm")).unlink(missing_ok=True)
+        return folder / self.server.db_filename.name
 
     async def rage(self, kills: int) -> None:
         """So many kills, each followed by a restart and some time under load. Failpoints come with the first restart."""
@@ -126,6 +163,7 @@ class Nemesis:
         """SIGKILL, and the same command again. With failpoints it may have died by itself, and may do so while it starts."""
         for _ in range(STARTS_MAX):
             self.server.kill()
+            await self.audit()
             try:
                 await self.server.start()
                 return

@@ -19,6 +19,7 @@ from tests.chaos.nemesis import Nemesis, Workers
 from tests.support.postgres import Cluster
 from tests.support.rpc import Raw, Refused, event_name
 from tests.support.server import Server, on_database
+from tests.support.verify import verify
 from tests.support.wait import TimedOut, until
 
 HEAL_SECONDS_MAX = 90.0
@@ -96,10 +97,14 @@ async def torture(settings: Settings) -> Report:
         for one in (raw, *nemesis.retired):
             await one.close()
         server.kill()
+        if nemesis.auditing is not None:
+            await nemesis.auditing
+        audited = nemesis.audited + await asyncio.to_thread(verify, settings.binary, server.db_filename if cluster is None else cluster.url)
         if cluster is not None:
             await asyncio.to_thread(cluster.stop, "fast")
     ops, notes = oplog.read(log.file)
     violations = check(World(ops, runs, outages(notes), stuck, counts, settings.strict))
+    violations += [Violation(found.promise, found.what) for found in audited]
     return Report(
         violations,
         nemesis.done,

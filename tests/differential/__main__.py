@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.differential import scenarios as all_scenarios
 from tests.differential.compare import differences, unnoticed
 from tests.differential.deliberate import DELIBERATE, not_built, reason_for
-from tests.differential.run import AT_ONCE, Outcome, play_all, record, recorded
+from tests.differential.run import AT_ONCE, Broken, Outcome, play_all, record, recorded
 from tests.differential.scenario import scenarios
 from tests.support import sdk
 from tests.support.server import cairn_binary, reference_binary
@@ -141,7 +141,11 @@ def main() -> int:
     if not names or (chosen.record and not chosen.reference) or (not chosen.record and not chosen.ours):
         parser.error("nothing to do: --ours (or $CAIRN), or --record with a reference; and at least one scenario")
     sdk.quiet()
-    return asyncio.run(renew(chosen, names) if chosen.record else run(chosen, names))
+    try:
+        return asyncio.run(renew(chosen, names) if chosen.record else run(chosen, names))
+    except Broken as broken:
+        print(broken)
+        return 1
 
 
 if __name__ == "__main__":

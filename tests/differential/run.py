@@ -17,6 +17,7 @@ from tests.differential.scenario import Json, Stage, scenarios
 from tests.support import sdk
 from tests.support.rpc import Raw, command
 from tests.support.server import Server, scratch
+from tests.support.verify import is_ours, verify
 
 SCENARIO_SECONDS_MAX = 75.0
 AT_ONCE = 12
@@ -46,10 +47,15 @@ async def play(name: str, client: sdk.Client, raw: Raw) -> Outcome:
     return Outcome(stage.documents, error, time.monotonic() - began)
 
 
+class Broken(Exception):
+    """The scenarios left a database that does not fit together; the text says where."""
+
+
 async def play_all(binary: Path, names: list[str], at_once: int = AT_ONCE) -> dict[str, Outcome]:
-    """The named scenarios on a fresh server in memory."""
+    """The named scenarios on a fresh server. Ours has a file, which is looked over when it has stopped; the reference is in memory."""
     directory = scratch("differential")
-    server = Server(binary, directory)
+    database = directory / "differential.db" if is_ours(binary) else None
+    server = Server(binary, directory, db_filename=database)
     await server.start()
     gate = asyncio.Semaphore(at_once)
     raw = Raw(server.address)
@@ -61,11 +67,15 @@ async def play_all(binary: Path, names: list[str], at_once: int = AT_ONCE) -> di
             async with gate:
                 return name, await play(name, client, raw)
 
-        return dict(await asyncio.gather(*map(one, names)))
+        outcomes = dict(await asyncio.gather(*map(one, names)))
     finally:
         await raw.close()
         await server.stop()
-        shutil.rmtree(directory)
+    found = await asyncio.to_thread(verify, binary, database) if database else []
+    if found:
+        raise Broken("\n".join([f"verify finds in {directory}:", *map(str, found)]))
+    shutil.rmtree(directory)
+    return outcomes
 
 
 async def warm_up(raw: Raw, number: int) -> None:

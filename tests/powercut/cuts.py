@@ -21,6 +21,7 @@ from tests.powercut.disk import Disk, descendants, freeze, kill
 from tests.support.postgres import Cluster
 from tests.support.rpc import Raw
 from tests.support.server import Server, on_database
+from tests.support.verify import verify
 from tests.support.wait import until
 
 CLIENTS = 96
@@ -86,12 +87,20 @@ class Rig:
         self.server.kill()
         await asyncio.to_thread(self.disk.unmount)
 
-    async def back(self) -> None:
-        """Mount, and the same commands again."""
+    async def back(self) -> list[Violation]:
+        """Mount, and the same commands again; what the cut has left is looked over first."""
         await asyncio.to_thread(self.disk.mount)
         if self.cluster is not None:
             await asyncio.to_thread(self.cluster.start)
+        found = await self.audit()
         await self.server.start()
+        return found
+
+    async def audit(self) -> list[Violation]:
+        """What does not fit together in the database, whoever has it."""
+        place = self.server.db_filename if self.cluster is None else self.cluster.url
+        found = await asyncio.to_thread(verify, self.server.binary, place)
+        return [Violation(one.promise, one.what) for one in found]
 
     async def remove(self) -> None:
         """Ends all and frees the loop device."""
@@ -143,13 +152,14 @@ async def powercut(settings: Settings) -> Report:
             await asyncio.gather(*clients, return_exceptions=True)
             await raw.close()
             began = time.monotonic()
-            await rig.back()
+            broken = await rig.back()
             report.recovery_seconds_max = max(report.recovery_seconds_max, time.monotonic() - began)
             ops, _ = oplog.read(logs[-1])
             report.acked.append(sum(op.ok for op in ops))
             report.doubtful += sum(op.outcome == "doubt" for op in ops)
-            report.violations += [Violation(one.promise, f"cut {cut + 1}: {one.what}") for one in await judge(rig, [logs[-1]])]
-        report.violations += [Violation(one.promise, f"at the end: {one.what}") for one in await judge(rig, logs)]
+            broken += await judge(rig, [logs[-1]])
+            report.violations += [Violation(one.promise, f"cut {cut + 1}: {one.what}") for one in broken]
+        report.violations += [Violation(one.promise, f"at the end: {one.what}") for one in [*await judge(rig, logs), *await rig.audit()]]
     finally:
         await rig.remove()
     return report

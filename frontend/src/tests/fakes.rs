@@ -7,8 +7,8 @@ use cairn_history::id::{Epoch, Key, RunId, ShardId, Time};
 use cairn_history::kind::Queue;
 use cairn_history::log::visibility::{Position, Query};
 use cairn_history::log::{
-    Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row, ShardBatch,
-    Store, Stored, WakeUp,
+    Audit, Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row,
+    ShardBatch, Store, Stored, WakeUp, Whole,
 };
 use cairn_history::placement::{Node, View};
 use cairn_proto::cairn::history::v1 as history;
@@ -27,6 +27,17 @@ pub(crate) struct Memory {
     namespaces: Mutex<Vec<Namespace>>,
     settings: Mutex<Vec<(String, Vec<u8>)>>,
     pub(crate) rows: Mutex<Vec<Row>>,
+}
+
+#[async_trait]
+impl Audit for Memory {
+    async fn next_run(&self, _: Option<RunId>) -> Result<Option<RunId>, ReadError> {
+        Ok(None)
+    }
+
+    async fn whole(&self, _: RunId) -> Result<Whole, ReadError> {
+        Ok(Whole::default())
+    }
 }
 
 #[async_trait]

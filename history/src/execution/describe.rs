@@ -100,13 +100,17 @@ fn info(state: &State) -> WorkflowExecutionInfo {
     }
 }
 
+/// Why workflow tasks fail, if they have failed so often that everybody should see it.
+pub(crate) fn reported_problem(state: &State) -> Option<Problem> {
+    let task = &state.task;
+    let often = task.attempts_since_success >= PROBLEM_ATTEMPTS;
+    task.problem.filter(|_| often)
+}
+
 /// What was set, and what we say ourselves.
 fn search_attributes(state: &State) -> SearchAttributes {
     let mut attributes = state.properties.search_attributes.clone();
-    let task = &state.task;
-    if task.attempts_since_success >= PROBLEM_ATTEMPTS
-        && let Some(problem) = task.problem
-    {
+    if let Some(problem) = reported_problem(state) {
         let (category, cause) = match problem {
             Problem::Failed(cause) => (
                 "WorkflowTaskFailed",

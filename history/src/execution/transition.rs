@@ -15,7 +15,7 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::sdk::v1::{EventGroupMarker, UserMetadata};
 
 use super::state::State;
-use super::{Limits, Refusal, Workflow, buffer, terminate, wire, workflow_task};
+use super::{Limits, Refusal, Workflow, buffer, describe, terminate, wire, workflow_task};
 use crate::id::{RunId, Time};
 use crate::kind::{Illegal, Transition, Unavailable};
 
@@ -41,6 +41,8 @@ pub(crate) struct Draft<'a> {
     /// Commands are being handled: what happens beside them waits until they are through.
     holding: bool,
     visible: bool,
+    /// What the row says of failing workflow tasks before this transition.
+    problem: Option<workflow_task::Problem>,
     broken: Option<Illegal>,
 }
 
@@ -58,6 +60,7 @@ impl<'a> Draft<'a> {
             task_due: false,
             holding: false,
             visible: false,
+            problem: describe::reported_problem(state),
             broken: None,
         }
     }
@@ -223,6 +226,7 @@ impl<'a> Draft<'a> {
             return Ok(None);
         }
         self.state.transitions += 1;
+        let problem = describe::reported_problem(&self.state);
         let changes = if self.changes.is_empty() {
             Bytes::new()
         } else {
@@ -233,7 +237,7 @@ impl<'a> Draft<'a> {
             .into()
         };
         Ok(Some(Transition {
-            visible: self.visible || !self.state.is_open(),
+            visible: self.visible || !self.state.is_open() || problem != self.problem,
             state: self.state,
             time: self.now,
             first_event_id: self.first_event_id,

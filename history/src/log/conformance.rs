@@ -20,6 +20,7 @@ use futures::future::BoxFuture;
 
 use super::Store;
 
+mod audit;
 mod epochs;
 mod history;
 mod nodes;
@@ -85,4 +86,6 @@ pub const SCENARIOS: &[(&str, Scenario)] = scenarios![
     visibility::each_attribute_can_be_asked_for,
     visibility::what_is_absent_is_neither_equal_nor_unequal,
     visibility::runs_are_counted_by_status,
+    audit::everything_of_a_run_is_there_at_once,
+    audit::a_run_is_found_in_whatever_table_names_it,
 ];

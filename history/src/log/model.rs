@@ -11,14 +11,15 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{
-    Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row, ShardBatch,
-    Store, Stored, WakeUp, visibility,
+    Audit, Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row,
+    ShardBatch, Store, Stored, WakeUp, Whole, visibility,
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
 use crate::placement::{Node, View};
 use disk::Disk;
 
+mod audit;
 mod disk;
 mod matches;
 mod read;
@@ -149,6 +150,17 @@ impl Model {
             return Err(Failure::Unknown(Injected("crashed").into()));
         }
         Ok(self.disk.lock())
+    }
+}
+
+#[async_trait]
+impl Audit for Model {
+    async fn next_run(&self, after: Option<RunId>) -> Result<Option<RunId>, ReadError> {
+        Ok(self.read()?.next_run(after))
+    }
+
+    async fn whole(&self, run: RunId) -> Result<Whole, ReadError> {
+        Ok(self.read()?.whole(run))
     }
 }
 

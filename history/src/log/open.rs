@@ -15,6 +15,11 @@ pub enum OpenError {
         "the database is at version {found}, this release knows versions up to {known}: run the release that wrote it, or a later one"
     )]
     Newer { found: i64, known: i64 },
+    /// An older release has written the database, and nothing may be migrated now.
+    #[error(
+        "the database is at version {found}, this release reads version {known}: serve it once with this release"
+    )]
+    Older { found: i64, known: i64 },
     /// A setting under which acknowledged writes can be lost.
     #[error("`{setting}` is `{value}`: acknowledged writes could be lost, {wanted} is needed")]
     Unsafe {
@@ -42,6 +47,15 @@ pub(super) fn check_shards(asked: u32) -> Result<u32, OpenError> {
             asked,
             most: SHARDS_MAX,
         }),
+    }
+}
+
+/// Can a database at version `found` be read as it is?
+pub(super) fn check_version(all: &'static [&'static str], found: i64) -> Result<(), OpenError> {
+    let known = i64::try_from(all.len()).unwrap_or(i64::MAX);
+    match missing(all, found)?.next() {
+        Some(_) => Err(OpenError::Older { found, known }),
+        None => Ok(()),
     }
 }
 

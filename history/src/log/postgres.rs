@@ -12,20 +12,23 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use super::{
-    Committed, Failure, Found, Fragment, Namespace, OpenError, Parked, ReadError, Record, Row,
-    ShardBatch, Store, Stored, WakeUp, visibility,
+    Audit, Committed, Failure, Found, Fragment, Namespace, OpenError, Parked, ReadError, Record,
+    Row, ShardBatch, Store, Stored, WakeUp, Whole, visibility,
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
 use crate::placement::{BEAT, Node, View};
 use writer::Writer;
 
+mod audit;
 mod nodes;
 mod open;
 mod read;
 mod rows;
 mod write;
 mod writer;
+
+pub use audit::ReadOnly;
 
 /// How a PostgreSQL database is used.
 #[derive(Clone, Debug)]
@@ -85,6 +88,19 @@ impl Postgres {
                 .after_connect(|connection, _| Box::pin(open::session(connection)))
                 .connect_lazy_with(database.clone()),
         })
+    }
+}
+
+#[async_trait]
+impl Audit for Postgres {
+    async fn next_run(&self, after: Option<RunId>) -> Result<Option<RunId>, ReadError> {
+        audit::next_run(&self.readers, after)
+            .await
+            .map_err(read::error)
+    }
+
+    async fn whole(&self, run: RunId) -> Result<Whole, ReadError> {
+        audit::whole(&self.readers, run).await.map_err(read::error)
     }
 }
 

@@ -15,13 +15,14 @@ use rusqlite::Connection;
 
 use super::open::OpenError;
 use super::{
-    Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row, ShardBatch,
-    Store, Stored, WakeUp, visibility,
+    Audit, Committed, Failure, Found, Fragment, Namespace, Parked, ReadError, Record, Row,
+    ShardBatch, Store, Stored, WakeUp, Whole, visibility,
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
 use crate::placement::{Node, View};
 
+mod audit;
 mod checkpoint;
 mod commit;
 mod connection;
@@ -29,6 +30,8 @@ mod nodes;
 mod read;
 mod rows;
 mod write;
+
+pub use audit::ReadOnly;
 
 /// How a SQLite database is opened.
 #[derive(Clone, Debug)]
@@ -149,6 +152,17 @@ impl Sqlite {
         let done = commit::transaction(&self.writer.lock(), write)?;
         self.checkpoints.noted(commit::wal_pages());
         Ok(done)
+    }
+}
+
+#[async_trait]
+impl Audit for Sqlite {
+    async fn next_run(&self, after: Option<RunId>) -> Result<Option<RunId>, ReadError> {
+        self.read(|reader| audit::next_run(reader, after))
+    }
+
+    async fn whole(&self, run: RunId) -> Result<Whole, ReadError> {
+        self.long_read(|reader| audit::whole(reader, run))
     }
 }
 

@@ -96,7 +96,7 @@ pub fn is_readable<K: Kind>(snapshot: &Snapshot) -> bool {
 }
 
 /// The time and state of a snapshot. `None`: of another version.
-pub(super) fn unseal<K: Kind>(snapshot: &Snapshot) -> Option<(Time, K::State)> {
+pub(crate) fn unseal<K: Kind>(snapshot: &Snapshot) -> Option<(Time, K::State)> {
     let (time, state) = snapshot.state.split_first_chunk()?;
     Some((Time(i64::from_le_bytes(*time)), K::decode(state)?))
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use cairn_history::execution::Limits;
 use cairn_history::id::{RunId, Time};
 
+use crate::auditor;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::database::{Database, Done};
@@ -192,6 +193,7 @@ impl World {
         }
         let heard_once = !self.plan.faults.contains(&Fault::MessageTwice);
         judge::judge(&self.ops, &mut self.ledger, heard_once);
+        auditor::audit(&self.database.model, &mut self.ledger);
     }
 
     /// The trace: the same seed must leave the same one.
@@ -602,6 +604,7 @@ impl World {
             return;
         }
         self.healed = true;
+        auditor::audit(&self.database.model, &mut self.ledger);
         self.deaf.clear();
         self.cut_off.clear();
         let now = self.now;

@@ -45,6 +45,30 @@ fn a_failed_transient_attempt_leaves_no_event() {
     );
 }
 
+/// `World` compares the row that was written last with the state after each step.
+#[test]
+fn a_row_shows_that_tasks_keep_failing_and_that_one_succeeded() {
+    check(
+        "start; poll; fail; poll; fail; poll; fail; poll; fail; poll; fail; poll; fail; poll; complete",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskFailed 2 3 WorkflowWorkerUnhandledFailure
+            > task started 6 attempt 2 previous 0 reads 1..5 +5 +6
+            > task started 6 attempt 3 previous 0 reads 1..5 +5 +6
+            > task started 6 attempt 4 previous 0 reads 1..5 +5 +6
+            > task started 6 attempt 5 previous 0 reads 1..5 +5 +6
+            > task started 6 attempt 6 previous 0 reads 1..5 +5 +6
+            > task started 6 attempt 7 previous 0 reads 1..5 +5 +6
+            5 WorkflowTaskScheduled attempt 7 on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskCompleted 5 6",
+    );
+}
+
 #[test]
 fn events_make_a_transient_task_a_first_one() {
     check(

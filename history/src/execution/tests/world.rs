@@ -21,7 +21,7 @@ use crate::execution::workflow_task::normal_queue;
 use crate::execution::*;
 use crate::id::{Entropy, Epoch, Key, NamespaceId, RunId, Ticket, Time};
 use crate::kind::{Asked, Context, Kind, Run, Step, Stop, Transition, Work};
-use crate::log::Record;
+use crate::log::{Record, Row};
 
 const START: i64 = 1_000_000_000_000_000_000;
 
@@ -38,6 +38,8 @@ impl Entropy for Counter {
 #[derive(Debug, Default)]
 struct Loaded {
     state: Option<State>,
+    /// As it was written last.
+    row: Option<Row>,
     volatile: Volatile,
     records: Vec<Record>,
     events: Vec<HistoryEvent>,
@@ -658,6 +660,16 @@ impl World {
         let replayed = Workflow::apply(snapshot, id, &record).expect("a record can be folded");
         assert_eq!(replayed, transition.state, "replay gives the live state");
         loaded.records.push(record);
+        let row = Workflow::row(&transition.state);
+        if transition.visible {
+            loaded.row = Some(row.clone());
+        }
+        let written = loaded.row.as_ref().expect("a start writes the row");
+        assert_eq!(
+            crate::audit::late(written, row),
+            [""; 0],
+            "the row is written when it changes"
+        );
         loaded.events.extend(transition.events.iter().cloned());
         loaded.state = Some(transition.state);
         for (index, event) in transition.events.iter().enumerate() {

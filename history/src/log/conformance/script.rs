@@ -24,15 +24,31 @@ pub fn steps(default: usize) -> usize {
 pub async fn agree(seed: u64, steps: usize, one: &dyn Store, other: &dyn Store) {
     let mut script = Script::new(seed, one.shards());
     for step in 0..steps {
-        let told = format!("seed {seed}, step {step}");
-        match script.random.random_range(0..20) {
-            0 => script.take_over(one, other, &told).await,
-            1..=11 => script.commit(one, other, &told).await,
-            12 => script.put_namespace(one, other, &told).await,
-            _ => script.read(one, other, &told).await,
-        }
+        script.step(step, one, other).await;
     }
 }
+
+/// The same until there were so many operations, told how far it is after each step. An operation is one write of a batch, one
+/// read, one takeover, or one change of a namespace or setting; it counts once, though both stores carry it out.
+pub async fn agree_on(
+    seed: u64,
+    operations: u64,
+    one: &dyn Store,
+    other: &dyn Store,
+    mut told: impl FnMut(u64),
+) -> u64 {
+    let mut script = Script::new(seed, one.shards());
+    let mut step = 0;
+    while script.operations < operations {
+        script.step(step, one, other).await;
+        step += 1;
+        told(script.operations);
+    }
+    script.operations
+}
+
+/// With more runs than that, runs are deleted instead of started: answers are compared, not sizes.
+const RUNS_MAX: usize = 500;
 
 /// What the script knows of what it has written.
 #[derive(Clone, Debug)]
@@ -44,7 +60,9 @@ struct Known {
 }
 
 struct Script {
+    seed: u64,
     random: StdRng,
+    operations: u64,
     shards: u32,
     epochs: Vec<Epoch>,
     runs: Vec<Known>,
@@ -62,11 +80,23 @@ fn outcome<T: std::fmt::Debug>(result: &Result<T, Failure>) -> String {
 impl Script {
     fn new(seed: u64, shards: u32) -> Self {
         Self {
+            seed,
             random: StdRng::seed_from_u64(seed),
+            operations: 0,
             shards,
             epochs: vec![Epoch(0); shards as usize],
             runs: Vec::new(),
             made: 0,
+        }
+    }
+
+    async fn step(&mut self, step: usize, one: &dyn Store, other: &dyn Store) {
+        let told = format!("seed {}, step {step}", self.seed);
+        match self.random.random_range(0..20) {
+            0 => self.take_over(one, other, &told).await,
+            1..=11 => self.commit(one, other, &told).await,
+            12 => self.put_namespace(one, other, &told).await,
+            _ => self.read(one, other, &told).await,
         }
     }
 
@@ -75,6 +105,7 @@ impl Script {
         let epoch = one.take_over(ShardId(shard), "one").await;
         let same = other.take_over(ShardId(shard), "other").await;
         assert_eq!(outcome(&epoch), outcome(&same), "{told}");
+        self.operations += 1;
         // Now and then the owner does not notice.
         if self.random.random_bool(0.8) {
             self.epochs[shard as usize] = epoch.unwrap();
@@ -98,6 +129,10 @@ impl Script {
         let done = one.commit(0, &batches).await;
         let same = other.commit(0, &batches).await;
         assert_eq!(outcome(&done), outcome(&same), "{told}: {batches:#?}");
+        let writes = batches
+            .iter()
+            .flat_map(|batch| batch.items.iter().flatten());
+        self.operations += writes.count() as u64;
         self.forget(before, done);
     }
 
@@ -128,13 +163,18 @@ impl Script {
         else {
             return self.start();
         };
+        let full = self.runs.len() > RUNS_MAX;
         let choice = self.random.random_range(0..12);
-        if choice < 4 {
+        if choice < 4 && !full {
             return self.start();
         }
         let shard = self.runs[at].row.key().shard(self.shards);
         let id = self.runs[at].row.run;
         let write = match choice {
+            0..=3 => {
+                self.runs.remove(at);
+                Write::Delete { run: id }
+            }
             4..=6 => self.transition(at, false),
             7 => self.transition(at, true),
             8 | 9 => self.checkpoint(at),
@@ -351,6 +391,7 @@ impl Script {
             other.namespaces().await.unwrap(),
             "{told}"
         );
+        self.operations += 3;
     }
 
     async fn read(&mut self, one: &dyn Store, other: &dyn Store, told: &str) {
@@ -363,11 +404,19 @@ impl Script {
                 let answer = one.$method($($argument),*).await.unwrap();
                 let shown = format!("{answer:?}");
                 let again = other.$method($($argument),*).await.unwrap();
+                self.operations += 1;
                 assert_eq!(shown, format!("{again:?}"), "{told}: {} of {run}", stringify!($method));
                 answer
             }};
         }
-        match self.random.random_range(0..6) {
+        match self.random.random_range(0..7) {
+            6 => {
+                let after = self.random.random_bool(0.9).then_some(run);
+                if let Some(next) = same!(next_run(after)) {
+                    same!(whole(next));
+                }
+                same!(whole(run));
+            }
             0 => {
                 let stored = same!(load(run));
                 if let Some(known) = known {

@@ -26,7 +26,7 @@ pub(super) struct Disk {
     pub(super) heartbeats: Table<(RunId, i64), Bytes>,
     pub(super) parked: Table<(ShardId, Parked), ()>,
     /// The same by run.
-    parked_by_run: Table<(RunId, ShardId, Parked), ()>,
+    pub(super) parked_by_run: Table<(RunId, ShardId, Parked), ()>,
     pub(super) namespaces: BTreeMap<NamespaceId, Namespace>,
     settings: BTreeMap<String, Vec<u8>>,
     nodes: BTreeMap<String, Node>,
@@ -146,6 +146,10 @@ impl Disk {
             nodes: self.nodes.values().cloned().collect(),
             shards: self.shards.iter().map(owned).collect(),
         }
+    }
+
+    pub(super) fn epoch(&self, shard: ShardId) -> Option<Epoch> {
+        self.shards.get(&shard).map(|(epoch, _)| *epoch)
     }
 
     pub(super) fn stray(&mut self, batches: &[ShardBatch]) {

@@ -1,9 +1,9 @@
 //! Connecting: what each session is set to, what the server must not be set to, migrations.
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use sqlx::{Connection, Executor};
 
-use super::super::open::missing;
+use super::super::open::{check_version, missing};
 use super::OpenError;
 
 /// The migrations, from version 1.
@@ -42,6 +42,20 @@ pub(super) async fn prepare(database: &PgConnectOptions, shards: u32) -> Result<
     };
     connection.close().await.map_err(error)?;
     Ok(created)
+}
+
+/// Is this a database that can be read as it is? The number of its shards.
+pub(super) async fn check_read_only(pool: &PgPool) -> Result<u32, OpenError> {
+    let found = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM migrations")
+        .fetch_one(pool)
+        .await
+        .map_err(error)?;
+    check_version(MIGRATIONS, found)?;
+    let shards: i64 = sqlx::query_scalar("SELECT count(*) FROM shards")
+        .fetch_one(pool)
+        .await
+        .map_err(error)?;
+    Ok(u32::try_from(shards).unwrap_or(u32::MAX))
 }
 
 /// `CREATE TABLE IF NOT EXISTS` fails if another connection creates it at the same moment.

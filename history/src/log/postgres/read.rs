@@ -22,7 +22,7 @@ pub(super) fn error(error: Error) -> ReadError {
     }
 }
 
-async fn all<T>(
+pub(super) async fn all<T>(
     executor: impl PgExecutor<'_>,
     statement: Statement<'_, sqlx::Postgres, PgArguments>,
     read: impl FnMut(&PgRow) -> Result<T>,
@@ -31,7 +31,7 @@ async fn all<T>(
     rows.iter().map(read).collect()
 }
 
-async fn one<T>(
+pub(super) async fn one<T>(
     executor: impl PgExecutor<'_>,
     statement: Statement<'_, sqlx::Postgres, PgArguments>,
     read: impl FnOnce(&PgRow) -> Result<T>,
@@ -41,7 +41,7 @@ async fn one<T>(
 }
 
 /// PostgreSQL counts in `i64`.
-fn count_of(limit: usize) -> i64 {
+pub(super) fn count_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn records(pool: &PgPool, run: RunId) -> Result<Vec<Record>> {
     behind(pool, run, i64::MIN, -1).await
 }
 
-async fn behind(
+pub(super) async fn behind(
     connection: impl sqlx::PgExecutor<'_>,
     run: RunId,
     first_event_id: i64,

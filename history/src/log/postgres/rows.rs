@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Decode, Error, Row as _, Type};
 
 use super::super::{Fragment, Parked, Record, Row, Snapshot, WakeUp};
-use crate::id::{Epoch, NamespaceId, RunId, Time};
+use crate::id::{Epoch, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue, Work};
 
 type Result<T> = std::result::Result<T, Error>;
@@ -168,10 +168,9 @@ pub(super) fn parked(row: &PgRow, queue: &Queue) -> Result<Parked> {
     })
 }
 
-/// A queue from the columns `namespace, queue, work, sticky, sticky_of`, with how much is parked for it and since when.
-pub(super) fn parked_queue(row: &PgRow) -> Result<(Queue, u64, Time)> {
-    let row = Columns(row);
-    let queue = Queue {
+/// A queue from the columns `namespace, queue, work, sticky, sticky_of`.
+fn queue(row: &Columns<'_>) -> Result<Queue> {
+    Ok(Queue {
         namespace: row.namespace_id(0)?,
         name: row.text(1)?,
         work: match row.get::<i16>(2)? {
@@ -180,6 +179,24 @@ pub(super) fn parked_queue(row: &PgRow) -> Result<(Queue, u64, Time)> {
             other => return Err(corrupt(format!("work {other}"))),
         },
         sticky_of: row.get::<bool>(3)?.then(|| row.text(4)).transpose()?,
+    })
+}
+
+/// A queue, with how much is parked for it and since when.
+pub(super) fn parked_queue(row: &PgRow) -> Result<(Queue, u64, Time)> {
+    let row = Columns(row);
+    Ok((queue(&row)?, row.number(5)?, row.time(6)?))
+}
+
+/// A parked offer with its queue in front, and its shard behind.
+pub(super) fn parked_of_run(row: &PgRow) -> Result<(ShardId, Parked)> {
+    let row = Columns(row);
+    let parked = Parked {
+        queue: queue(&row)?,
+        priority: u8::try_from(row.get::<i16>(5)?).map_err(corrupt)?,
+        pass: row.get(6)?,
+        time: row.time(7)?,
+        run: row.run_id(8)?,
     };
-    Ok((queue, row.number(5)?, row.time(6)?))
+    Ok((ShardId(row.number(9)?), parked))
 }

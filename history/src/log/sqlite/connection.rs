@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::FlockOperation;
 
-use super::super::open::{OpenError, missing};
+use super::super::open::{OpenError, check_version, missing};
 use super::{Options, Place};
 use crate::planted::{Fault, planted};
 
@@ -155,6 +155,19 @@ fn pragma<T: rusqlite::types::FromSql>(
     connection
         .pragma_query_value(None, name, |row| row.get(0))
         .map_err(database)
+}
+
+/// A connection beside the process that has the database, and the number of shards. Nothing of ours is set, locked or created.
+pub(super) fn open_read_only(path: &Path) -> Result<(Connection, u32), OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(database)?;
+    connection.busy_timeout(BUSY).map_err(database)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let found = number("SELECT coalesce(max(version), 0) FROM migrations").map_err(database)?;
+    check_version(MIGRATIONS, found)?;
+    let shards = number("SELECT count(*) FROM shards").map_err(database)?;
+    Ok((connection, u32::try_from(shards).unwrap_or(u32::MAX)))
 }
 
 /// A connection that cannot write, whatever it is asked.

@@ -31,7 +31,7 @@ pub(super) fn error(error: Error) -> ReadError {
     }
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     sql: &str,
     values: impl Params,
@@ -43,7 +43,7 @@ fn all<T>(
         .collect()
 }
 
-fn one<T>(
+pub(super) fn one<T>(
     connection: &Connection,
     sql: &str,
     values: impl Params,
@@ -55,7 +55,7 @@ fn one<T>(
 }
 
 /// SQLite counts in `i64`.
-fn count_of(limit: usize) -> i64 {
+pub(super) fn count_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::Row as SqlRow;
 
 use super::super::{Fragment, Parked, Record, Row, Snapshot, WakeUp};
-use crate::id::{Epoch, NamespaceId, RunId, Time};
+use crate::id::{Epoch, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue, Work};
 
 type Result<T> = rusqlite::Result<T>;
@@ -130,4 +130,16 @@ pub(super) fn parked(row: &SqlRow<'_>, queue: &Queue) -> Result<Parked> {
         time: Time(row.get(2)?),
         run: RunId(row.get(3)?),
     })
+}
+
+/// A parked offer with its queue in front, and its shard behind.
+pub(super) fn parked_of_run(row: &SqlRow<'_>) -> Result<(ShardId, Parked)> {
+    let parked = Parked {
+        queue: queue(row)?,
+        priority: row.get(5)?,
+        pass: row.get(6)?,
+        time: Time(row.get(7)?),
+        run: RunId(row.get(8)?),
+    };
+    Ok((ShardId(row.get(9)?), parked))
 }

@@ -7,8 +7,8 @@ use futures::executor::block_on;
 use super::super::conformance::{Place, SCENARIOS, script};
 use super::super::model::Model;
 use super::super::visibility::{self, sql};
-use super::super::{Committed, Failure, OpenError, Record, ShardBatch, Store, Write};
-use super::{Options, Sqlite};
+use super::super::{Audit, Committed, Failure, OpenError, Record, ShardBatch, Store, Write};
+use super::{Options, ReadOnly, Sqlite};
 use crate::id::{Epoch, NamespaceId, RunId, ShardId, Time};
 
 struct InFolder(tempfile::TempDir);
@@ -68,6 +68,9 @@ fn each_query_finds_its_index() {
         (include_str!("queries/wake_ups.sql"), "runs_wake"),
         (include_str!("queries/unpark_run.sql"), "parked_run"),
         (include_str!("queries/records.sql"), "PRIMARY KEY (run=?"),
+        (include_str!("queries/filed.sql"), "PRIMARY KEY (run=?"),
+        (include_str!("queries/rivals.sql"), "runs_open"),
+        (include_str!("queries/parked_of_run.sql"), "parked_run"),
         (include_str!("queries/page.sql"), "PRIMARY KEY (run=?"),
         (
             include_str!("queries/page_reverse.sql"),
@@ -83,6 +86,44 @@ fn each_query_finds_its_index() {
         assert!(plan.contains(index), "{sql}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
     }
+}
+
+#[test]
+fn the_next_run_is_a_step_in_each_table() {
+    let store = Sqlite::open(&Options::memory()).unwrap();
+    let plan = plan(&store, include_str!("queries/next_run.sql"));
+    assert_eq!(plan.matches("(run>?)").count(), 5, "{plan}");
+}
+
+#[test]
+fn a_database_is_read_beside_the_process_that_has_it() {
+    let place = InFolder::new();
+    let path = place.0.path().join("cairn.db");
+    assert!(matches!(ReadOnly::open(&path), Err(OpenError::Database(_))));
+    let store = Sqlite::open(&place.options()).unwrap();
+    let epoch = block_on(store.take_over(ShardId(0), "owner")).unwrap();
+    let beside = ReadOnly::open(&path).unwrap();
+    assert_eq!(beside.shards(), store.shards());
+    assert_eq!(block_on(beside.next_run(None)).unwrap(), None);
+    let run = RunId([1; 16]);
+    let write = Write::Heartbeat {
+        run,
+        heartbeat: crate::kind::Heartbeat {
+            scheduled_event_id: 5,
+            details: Bytes::from_static(b"x"),
+        },
+    };
+    let batch = ShardBatch {
+        shard: ShardId(0),
+        epoch,
+        items: vec![vec![write]],
+    };
+    block_on(store.commit(0, &[batch])).unwrap();
+    assert_eq!(block_on(beside.next_run(None)).unwrap(), Some(run));
+    let whole = block_on(beside.whole(run)).unwrap();
+    assert_eq!(whole.heartbeats.len(), 1);
+    assert_eq!(whole, block_on(store.whole(run)).unwrap());
+    assert_eq!(block_on(beside.next_run(Some(run))).unwrap(), None);
 }
 
 #[test]
