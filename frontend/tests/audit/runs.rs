@@ -87,7 +87,9 @@ async fn open(path: &Path, clock: &Arc<Ahead>) -> Engine {
                 ..shard::Config::default()
             },
             owner: "test".to_owned(),
+            member: None,
         },
+        cluster: None,
         namespaces: vec![("default".to_owned(), 24 * HOUR)],
     };
     let store = sqlite::Options {

@@ -1,4 +1,4 @@
-//! The database of the cluster: the store in memory, with the tables of nodes and owners beside it.
+//! The database of the cluster: the store in memory, with a clock that is right.
 //!
 //! A call is carried out at one moment (two, for the two reads of a load by id). What goes wrong with it was decided when it left;
 //! how long things take is the world's business.
@@ -9,6 +9,7 @@ use cairn_history::execution::Workflow;
 use cairn_history::id::{Epoch, ShardId, Time};
 use cairn_history::log::model::{Model, Options};
 use cairn_history::log::{Cause, Failure, Fragment, ReadError, ShardBatch, Store, Stored};
+use cairn_history::placement::Node;
 use cairn_history::shard::{Load, Loaded, is_readable};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
@@ -16,14 +17,14 @@ use futures::FutureExt;
 
 use crate::event::{Op, Said, Stamp, StoreCall};
 use crate::ledger::Ledger;
-use crate::placement::{Beat, View};
 use crate::plan::{Fault, Plan};
 
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) model: Model,
-    nodes: BTreeMap<Stamp, Beat>,
-    shards: BTreeMap<ShardId, (Epoch, Option<Stamp>)>,
+    /// Who owns what, for the judge.
+    owners: BTreeMap<ShardId, (Epoch, Stamp)>,
+    clock: Time,
     /// Nothing can be written until then.
     pub(crate) full_until: Time,
     /// Nothing answers until then.
@@ -53,10 +54,8 @@ impl Database {
         };
         Self {
             model: Model::with(options),
-            nodes: BTreeMap::new(),
-            shards: (0..plan.shards)
-                .map(|shard| (ShardId(shard), (Epoch(0), None)))
-                .collect(),
+            owners: BTreeMap::new(),
+            clock: Time(0),
             full_until: Time(0),
             down_until: Time(0),
             slow_until: Time(0),
@@ -83,20 +82,21 @@ impl Database {
             }
             Op::TakeOver { .. } => Said::Taken(None),
             Op::Release { shard, epoch } => {
-                if !down && !full && self.shards.get(shard).is_some_and(|it| it.0 == *epoch) {
-                    self.shards.insert(*shard, (*epoch, None));
+                if !down && !full {
+                    written(self.model.release(*shard, *epoch));
                 }
                 Said::Released
             }
             Op::Beat { .. } if down || full => Said::View(None),
             Op::Beat { leaving } => {
-                let leaving = *leaving;
-                self.nodes.insert(call.node, Beat { time: now, leaving });
-                Said::View(Some(View {
-                    now,
-                    nodes: self.nodes.clone(),
-                    shards: self.shards.clone(),
-                }))
+                self.model.pass(now.since(self.clock));
+                self.clock = now;
+                let node = Node {
+                    id: call.node.name(),
+                    leaving: *leaving,
+                    ..Node::default()
+                };
+                Said::View(Some(Box::new(written(self.model.beat(&node)))))
             }
             Op::Load { load, .. } if down || fault == Some(Fault::ReadFails) => {
                 let error = ReadError::Unavailable(cause("the database does not answer"));
@@ -180,19 +180,15 @@ impl Database {
         Ok(committed)
     }
 
-    /// Does the table say that this node owns the shard under this epoch?
+    /// Did this node take the shard under this epoch, and nobody since?
     pub(crate) fn is_owner(&self, node: Stamp, shard: ShardId, epoch: Epoch) -> bool {
-        self.shards.get(&shard) == Some(&(epoch, Some(node)))
+        self.owners.get(&shard) == Some(&(epoch, node))
     }
 
     /// Compare and raise: of two takers one wins.
     fn take_over(&mut self, node: Stamp, shard: ShardId, expected: Epoch) -> Option<Epoch> {
-        if self.shards.get(&shard)?.0 != expected {
-            return None;
-        }
-        let taken = self.model.take_over(shard, "node").now_or_never()?;
-        let epoch = taken.ok()?;
-        self.shards.insert(shard, (epoch, Some(node)));
+        let epoch = written(self.model.take_from(shard, &node.name(), expected))?;
+        self.owners.insert(shard, (epoch, node));
         self.takeovers += 1;
         Some(epoch)
     }
@@ -242,6 +238,13 @@ impl Database {
         }
         Some(Box::new(stored))
     }
+}
+
+fn written<T>(write: impl Future<Output = Result<T, Failure>>) -> T {
+    let write = write
+        .now_or_never()
+        .expect("the store in memory answers at once");
+    write.expect("nothing is planned to go wrong in the store itself")
 }
 
 fn at_once<T>(read: impl Future<Output = Result<T, ReadError>>) -> T {

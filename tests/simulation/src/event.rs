@@ -10,6 +10,7 @@ use cairn_history::execution::{Answer, Question, Refusal, TaskStarted};
 use cairn_history::id::{Epoch, Key, RunId, ShardId, Time};
 use cairn_history::kind::{Offer, Queue};
 use cairn_history::log::{Found, ShardBatch};
+use cairn_history::placement::View;
 use cairn_history::shard::{Load, Loaded};
 use cairn_matching::queue::{Name, PollId};
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
@@ -22,6 +23,21 @@ use crate::plan::Fault;
 pub(crate) struct Stamp {
     pub(crate) index: usize,
     pub(crate) generation: u64,
+}
+
+impl Stamp {
+    /// The name under which the database knows a node.
+    pub(crate) fn name(self) -> String {
+        format!("{}.{}", self.index, self.generation)
+    }
+
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        let (index, generation) = name.split_once('.')?;
+        Some(Self {
+            index: index.parse().ok()?,
+            generation: generation.parse().ok()?,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,7 +171,7 @@ pub(crate) enum Said {
     Committed(Result<cairn_history::log::Committed, cairn_history::log::Failure>),
     Taken(Option<Epoch>),
     Released,
-    View(Option<crate::placement::View>),
+    View(Option<Box<View>>),
     Loaded(u64, Box<Loaded>),
     Page(Option<Vec<HistoryEvent>>),
     ParkedQueues(Option<Vec<Queue>>),

@@ -22,7 +22,6 @@ mod event;
 mod judge;
 mod ledger;
 mod node;
-mod placement;
 mod plan;
 mod random;
 mod shape;

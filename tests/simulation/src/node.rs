@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use cairn_history::execution::Workflow;
 use cairn_history::id::{Epoch, Key, RunId, ShardId, Ticket, Time};
 use cairn_history::kind::{Offer, Queue};
+use cairn_history::placement::View;
 use cairn_history::shard::Shard;
 use cairn_matching::queue::{PollId, Queues};
 
 use crate::clock::Clock;
 use crate::event::{CallId, Place, Stamp};
-use crate::placement::View;
 
 use matching::Poll;
 use writer::Writer;
@@ -32,6 +32,8 @@ pub(crate) struct Node {
     /// It goes away in good order.
     pub(crate) leaving: bool,
     pub(crate) clock: Clock,
+    /// Its clock is too far off: it may own nothing.
+    astray: bool,
     slots: BTreeMap<ShardId, Slot>,
     writers: Vec<Writer>,
     queues: Queues,
@@ -144,6 +146,7 @@ impl Node {
             paused_until: None,
             leaving: false,
             clock,
+            astray: false,
             slots: BTreeMap::new(),
             writers: (0..writers).map(|_| Writer::default()).collect(),
             queues: Queues::default(),

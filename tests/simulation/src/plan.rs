@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use cairn_history::placement::{BEAT, LEASE};
+
 use crate::random::Random;
 
 /// One kind of thing that goes wrong.
@@ -151,7 +153,7 @@ impl Plan {
             Mode::Liveness
         };
         let slow = random.chance(60);
-        let beat = Duration::from_secs(if slow { 20 } else { 1 });
+        let beat = BEAT * if slow { 2 } else { 1 };
         let faults = drawn_faults(&mut random);
         let single = random.chance(150);
         Self {
@@ -171,9 +173,9 @@ impl Plan {
             faults,
             rate: 1 + random.below(60),
             beat,
-            lease: beat * 5,
+            lease: LEASE,
             long: if slow {
-                Duration::from_hours(3)
+                Duration::from_hours(1)
             } else {
                 Duration::from_mins(3)
             },

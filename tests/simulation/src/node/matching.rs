@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cairn_history::execution::{Question, Refusal, StartTask};
 use cairn_history::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
 use cairn_history::kind::{Offer, Queue, Unavailable, Work};
+use cairn_history::placement;
 use cairn_matching::queue::{
     self, Given, Leave, Left, Name, Out, PollId, Poller, Queues, Task, TaskId,
 };
@@ -43,18 +44,11 @@ fn queue_name(queue: &Queue) -> Name {
     }
 }
 
-fn hash(name: &Name) -> u64 {
-    let work = u64::from(name.work == queue::Work::Activity) << 1 | u64::from(name.sticky);
-    name.name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325 ^ work, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
-}
-
 impl World {
     pub(super) fn home_of(&self, node: usize, name: &Name) -> Option<Stamp> {
-        self.nodes[node].view.home(hash(name), self.plan.lease)
+        let place = placement::Place::Queue(NamespaceId(name.namespace), &name.name);
+        let home = self.nodes[node].view.home(place)?;
+        Stamp::of_name(&home.id)
     }
 
     /// One input of the queues of a node, and all that it leads to.
@@ -151,8 +145,10 @@ impl World {
     fn given(&mut self, node: usize, poll: PollId, given: Given) {
         match given {
             Given::Task(task) => self.start(node, poll, &task),
+            // Where it belongs now the worker finds out by asking again.
+            Given::Moved => self.end_poll(node, poll, Reply::NotHere),
             // Nobody asks queries of matching here.
-            Given::End | Given::Moved | Given::Query(_) => self.end_poll(node, poll, Reply::Empty),
+            Given::End | Given::Query(_) => self.end_poll(node, poll, Reply::Empty),
         }
     }
 
@@ -344,16 +340,13 @@ impl World {
 
     /// The view has changed: polls on queues that moved end, and what was offered elsewhere is offered again.
     pub(super) fn queues_moved(&mut self, node: usize) {
-        let me = self.nodes[node].stamp;
-        let moved: Vec<PollId> = self.nodes[node]
-            .polls
-            .iter()
-            .filter(|(_, poll)| self.home_of(node, &poll.name) != Some(me))
-            .map(|(id, _)| *id)
-            .collect();
-        for poll in moved {
-            self.poll_over(node, poll);
-        }
+        let view = self.nodes[node].view.clone();
+        let me = self.nodes[node].stamp.name();
+        let moved = |name: &Name| {
+            let place = placement::Place::Queue(NamespaceId(name.namespace), &name.name);
+            view.home(place).is_none_or(|home| home.id != me)
+        };
+        self.queues(node, |queues, _, out| queues.give_up(moved, out));
         for shard in self.nodes[node].shards() {
             let told: Vec<_> = match self.nodes[node].owned(shard) {
                 Some(owned) => owned.told.clone().into_iter().collect(),
@@ -368,7 +361,7 @@ impl World {
                     owned.told.insert(queue.clone(), now);
                 }
                 self.step(node, shard, |owned, _, out| {
-                    owned.shard.offer_again(|other| *other == queue, out);
+                    owned.shard.offer_again(|its| *its == queue, out);
                 });
             }
         }

@@ -1,20 +1,15 @@
 //! A node among others: it says that it lives, takes what is its own, and hands over what is not.
 
-use std::time::Duration;
-
-use cairn_history::id::{Epoch, ShardId};
+use cairn_history::id::{Epoch, ShardId, Time};
+use cairn_history::placement::{self, CLOCK_SKEW_MAX, Decision, View, decide};
 
 use super::{Purpose, Slot};
 use crate::event::{Event, Op};
-use crate::placement::View;
 use crate::world::World;
-
-/// A clock that is further off than this makes no history.
-const CLOCK_ERROR_MAX: Duration = Duration::from_secs(5);
 
 impl World {
     pub(crate) fn beat(&mut self, node: usize) {
-        let leaving = self.nodes[node].leaving;
+        let leaving = self.nodes[node].leaving || self.nodes[node].astray;
         self.call_store(node, Purpose::Beat, Op::Beat { leaving });
         let stamp = self.nodes[node].stamp;
         self.heap
@@ -27,38 +22,40 @@ impl World {
         if view.now < this.view.now {
             return; // An older answer came later.
         }
-        let (me, lease) = (this.stamp, self.plan.lease);
         this.view = view;
-        let sound = this.clock.error(this.view.now) <= CLOCK_ERROR_MAX + self.plan.beat / 4;
-        let stays = sound && !this.leaving;
-        for shard in (0..self.plan.shards).map(ShardId) {
-            let this = &mut self.nodes[node];
-            let view = &this.view;
-            let (epoch, by) = view.shards.get(&shard).copied().unwrap_or_default();
-            let home = view.home(u64::from(shard.0), lease);
-            let others = home.is_some_and(|home| home != me);
-            let from = view.may_take(me, shard, lease).filter(|_| stays);
-            match this.slots.get_mut(&shard) {
-                Some(Slot::Here(owned)) if by != Some(me) || epoch != owned.epoch => {
-                    if epoch > owned.epoch {
-                        self.forget(node, shard);
-                    }
+        this.astray = this.clock.error(this.view.now) > CLOCK_SKEW_MAX;
+        let name = this.stamp.name();
+        let written = this.view.nodes.iter().find(|other| other.id == name);
+        let me = placement::Node {
+            started: written.map_or(Time(0), |written| written.started),
+            id: name,
+            leaving: this.leaving || this.astray,
+            ..placement::Node::default()
+        };
+        let held = this.slots.iter().filter_map(|(shard, slot)| match slot {
+            Slot::Here(here) => Some((*shard, here.epoch)),
+            Slot::Taking => None,
+        });
+        for decision in decide(&me, &this.view, &held.collect()) {
+            match decision {
+                Decision::Take { shard, from } if !self.is_taking(node, shard) => {
+                    self.take(node, shard, from);
                 }
-                Some(Slot::Here(owned)) => {
-                    if others || !stays {
-                        owned.releasing = true;
-                        self.finish_release(node, shard);
-                    }
-                }
-                Some(Slot::Taking) => {}
-                None => {
-                    if let Some(from) = from {
-                        self.take(node, shard, from);
-                    }
-                }
+                Decision::Take { .. } => {}
+                Decision::Release { shard, epoch } => self.hand_over(node, shard, epoch),
+                Decision::Lost { shard } => self.forget(node, shard),
             }
         }
         self.queues_moved(node);
+    }
+
+    fn hand_over(&mut self, node: usize, shard: ShardId, epoch: Epoch) {
+        if let Some(owned) = self.nodes[node].owned(shard) {
+            owned.releasing = true;
+            self.finish_release(node, shard);
+        } else if !self.is_taking(node, shard) {
+            self.call_store(node, Purpose::Release, Op::Release { shard, epoch });
+        }
     }
 
     fn take(&mut self, node: usize, shard: ShardId, expected: Epoch) {
@@ -72,12 +69,12 @@ impl World {
 
     /// Memory was dropped because of an unknown outcome: the same owner takes a higher epoch, unless another has by now.
     pub(super) fn take_back(&mut self, node: usize, shard: ShardId) {
-        let own = &self.nodes[node];
-        if let Some((epoch, owner)) = own.view.shards.get(&shard).copied()
-            && owner == Some(own.stamp)
-            && !own.leaving
+        let this = &self.nodes[node];
+        let owned = this.view.ownership(shard);
+        if let Some(owned) = owned.filter(|owned| owned.owner == this.stamp.name() && !this.leaving)
         {
-            self.take(node, shard, epoch);
+            let from = owned.epoch;
+            self.take(node, shard, from);
         }
     }
 
@@ -87,11 +84,12 @@ impl World {
         }
         self.nodes[node].slots.remove(&shard);
         if let Some(epoch) = epoch {
-            let stamp = self.nodes[node].stamp;
-            self.nodes[node]
-                .view
-                .shards
-                .insert(shard, (epoch, Some(stamp)));
+            let this = &mut self.nodes[node];
+            let name = this.stamp.name();
+            if let Some(owned) = this.view.shards.iter_mut().find(|it| it.shard == shard) {
+                owned.epoch = epoch;
+                owned.owner = name;
+            }
             self.own(node, shard, epoch);
         }
     }

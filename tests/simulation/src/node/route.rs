@@ -8,7 +8,7 @@ use cairn_history::log::Failure;
 
 use super::history::Asking;
 use super::{Asker, Pending, Purpose};
-use crate::event::{Body, Call, CallId, Envelope, Event, Op, Place, Reply, Said, StoreCall};
+use crate::event::{Body, Call, CallId, Envelope, Event, Op, Place, Reply, Said, Stamp, StoreCall};
 use crate::world::World;
 
 /// How long a node waits for another.
@@ -113,6 +113,7 @@ impl World {
         passed_on: bool,
     ) {
         let owner = self.nodes[node].view.owner(shard);
+        let owner = owner.and_then(|owner| Stamp::of_name(&owner.id));
         match owner.filter(|owner| !passed_on && owner.index != node) {
             Some(owner) => {
                 self.hand(
@@ -131,6 +132,7 @@ impl World {
     pub(super) fn ask_owner(&mut self, node: usize, pending: Pending, asking: Asking) {
         let shard = asking.key.shard(self.plan.shards);
         let owner = self.nodes[node].view.owner(shard);
+        let owner = owner.and_then(|owner| Stamp::of_name(&owner.id));
         let to = owner.map_or(node, |owner| owner.index);
         let Asking {
             key,
@@ -223,7 +225,7 @@ impl World {
                 self.committed(node, writer, &result);
             }
             (Purpose::Take { shard }, Said::Taken(epoch)) => self.took(node, shard, epoch),
-            (Purpose::Beat, Said::View(Some(view))) => self.saw(node, view),
+            (Purpose::Beat, Said::View(Some(view))) => self.saw(node, *view),
             (Purpose::Load { shard, epoch }, Said::Loaded(load, loaded)) => {
                 self.loaded(node, shard, epoch, load, *loaded);
             }
