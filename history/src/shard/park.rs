@@ -113,11 +113,16 @@ impl<K: Kind> Shard<K> {
 
     /// The run of a parked offer is loaded (or is no more): a row that is not owed goes.
     pub(super) fn looked_at(&mut self, key: &Arc<Key>, row: &Parked, out: &mut Vec<Output<K>>) {
-        if self.offers.owes(row) {
-            let cached = self
-                .entries
-                .get_mut(key)
-                .and_then(|entry| entry.run_mut(row.run));
+        let cached = self
+            .entries
+            .get_mut(key)
+            .and_then(|entry| entry.run_mut(row.run));
+        // What is owed by the log alone stays parked, though the volatile part knows better: memory may be lost.
+        let by_log = cached.as_ref().is_some_and(|cached| {
+            let owed = K::owe(&cached.state, &K::Volatile::default(), self.now);
+            owed.iter().any(|offer| offer.queue == row.queue)
+        });
+        if by_log || self.offers.owes(row) {
             if let Some(cached) = cached
                 && !cached.parked.contains(row)
             {
