@@ -127,7 +127,7 @@ impl Clients {
             if let (Ok(Answer::Run(run)), Some(start)) =
                 (&released.result, self.starts.remove(ticket))
             {
-                let kept = world.table.runs.contains_key(run);
+                let kept = world.table.begun.contains(run);
                 let first = self.started.insert(start, *run);
                 assert!(first.is_none_or(|first| first == *run || !world.table.runs.contains_key(&first)));
                 assert!(kept, "a start was acknowledged and is not there");
@@ -353,4 +353,78 @@ fn a_run_that_was_refused_is_not_known_by_an_older_read() {
         },
         script,
     );
+}
+
+#[test]
+fn a_run_that_is_deleted_in_the_commit_that_began_it_was_there() {
+    use Act::{Ask, Load, Pass};
+    let script = [
+        Ask(0, 0, 0),
+        Ask(0, 11, 0),
+        Load,
+        Pass(5419),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Pass(5831),
+        Load,
+        Pass(7726),
+        Ask(0, 0, 0),
+        Pass(4705),
+        Load,
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Load,
+        Load,
+        Pass(2268),
+        Load,
+        Pass(5021),
+        Load,
+        Pass(4268),
+        Load,
+        Load,
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Pass(3733),
+        Pass(2966),
+        Ask(0, 0, 0),
+        Load,
+        Pass(72),
+        Pass(6119),
+        Pass(1749),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Pass(680),
+        Ask(1, 0, 0),
+        Load,
+        Pass(7417),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Pass(7876),
+        Pass(7312),
+        Load,
+        Load,
+        Ask(0, 0, 0),
+        Pass(2300),
+        Pass(7014),
+        Ask(0, 0, 0),
+        Ask(0, 0, 0),
+        Load,
+        Pass(1327),
+        Pass(106),
+        Pass(6587),
+        Ask(1, 0, 0),
+        Pass(4383),
+        Pass(3922),
+        Ask(0, 0, 0),
+        Pass(387),
+        Pass(812),
+        Ask(0, 0, 0),
+    ];
+    play(tight(), script.to_vec());
 }

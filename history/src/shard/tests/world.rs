@@ -30,6 +30,8 @@ impl Entropy for Counting {
 pub(super) struct Table {
     pub(super) runs: BTreeMap<RunId, Kept>,
     pub(super) parked: BTreeSet<Parked>,
+    /// Runs that are or were there: one may be deleted in the commit that began it.
+    pub(super) begun: BTreeSet<RunId>,
     epoch: Epoch,
 }
 
@@ -70,6 +72,7 @@ impl Table {
                 row,
                 wake_at,
             } => {
+                self.begun.insert(run);
                 let kept = self.runs.entry(run).or_default();
                 assert_eq!(
                     record.seq,
@@ -498,14 +501,14 @@ impl World {
             Ok(Answer::Value(run, value)) => Some((run, value)),
             Ok(Answer::Run(run)) | Err(Refusal::Running(run)) => {
                 assert!(
-                    self.table.runs.contains_key(&run),
+                    self.table.begun.contains(&run),
                     "told of a run that is not durable"
                 );
                 None
             }
             _ => None,
         };
-        if let Some((run, value)) = value {
+        if let Some((run, value)) = value.filter(|(run, _)| self.table.runs.contains_key(run)) {
             let mut state = None;
             let mut values = self.table.runs[&run].records.iter().map(|record| {
                 state = Some(Toy::apply(state.take(), run, record).unwrap());
