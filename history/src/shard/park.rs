@@ -120,7 +120,9 @@ impl<K: Kind> Shard<K> {
         // What is owed by the log alone stays parked, though the volatile part knows better: memory may be lost.
         let by_log = cached.as_ref().is_some_and(|cached| {
             let owed = K::owe(&cached.state, &K::Volatile::default(), self.now);
-            owed.iter().any(|offer| offer.queue == row.queue)
+            let place = (&row.queue, row.priority, row.time);
+            owed.iter()
+                .any(|offer| (&offer.queue, offer.priority, offer.time) == place)
         });
         if by_log || self.offers.owes(row) {
             if let Some(cached) = cached
