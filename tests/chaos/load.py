@@ -66,7 +66,7 @@ class Load:
     async def list(self, query: str) -> Any:
         """One page of List."""
         request = ws.ListWorkflowExecutionsRequest(namespace="default", query=query, page_size=LIST_PAGE)
-        return await self.raws[0].call("ListWorkflowExecutions", request, CALL_SECONDS, wait=True)
+        return await self.raw.call("ListWorkflowExecutions", request, CALL_SECONDS, wait=True)
 
     async def watch(self) -> None:
         """Looks at List again and again, for drivers that do not look at their runs: looking would wake them."""
@@ -369,6 +369,7 @@ class Driver:
                 answer = await self.load.raw.call("GetWorkflowExecutionHistory", request, LONG_POLL_SECONDS, wait=True)
             except Refused:
                 token = b""
+                await asyncio.sleep(AGAIN_SECONDS)
                 continue
             token = answer.next_page_token
             if not answer.history.events:

@@ -16,6 +16,7 @@ from tests.chaos import oplog
 from tests.chaos.checker import World, check, lateness, rule_of_three
 from tests.chaos.histories import Run, durable, prefix_hashes
 from tests.chaos.oplog import Op
+from tests.chaos.torture import outages
 
 SECOND = 1_000_000_000
 
@@ -230,6 +231,13 @@ def test_a_timer_fires_late(fabric: Fabric) -> None:
 def test_an_outage_excuses_lateness() -> None:
     assert lateness(World([], {}, [(10.0, 30.0), (40.0, 50.0)]), 5 * SECOND, 32 * SECOND) == pytest.approx(2.0)
     assert lateness(World([], {}, [(10.0, 30.0)]), 31 * SECOND, 32 * SECOND) == pytest.approx(1.0)
+    assert lateness(World([], {}, [(10.0, 30.0)]), 5 * SECOND, 29 * SECOND) == 0.0
+    assert lateness(World([], {}, [(10.0, 30.0)]), 1 * SECOND, 9 * SECOND) == pytest.approx(8.0)
+
+
+def test_outages_of_several_nodes_overlap() -> None:
+    notes = [{"kind": kind, "what": what, "time": time} for kind, what, time in [("down", "a", 1.0), ("down", "b", 2.0), ("up", "a", 3.0), ("up", "b", 4.0), ("up", "c", 5.0)]]
+    assert outages(notes) == [(1.0, 3.0), (2.0, 4.0)]
 
 
 def test_two_open_runs_of_one_id(fabric: Fabric) -> None:

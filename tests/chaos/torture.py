@@ -139,15 +139,14 @@ async def drain(load: Load, running: asyncio.Task[None], seconds: float) -> list
 
 
 def outages(notes: list[oplog.Fields]) -> list[tuple[float, float]]:
-    """From each death to the next service."""
+    """From each death to the next service; what overlaps has names that differ."""
     found = []
-    down = None
+    down: dict[str, float] = {}
     for note in notes:
         if note["kind"] == "down":
-            down = note["time"]
-        elif note["kind"] == "up" and down is not None:
-            found.append((down, note["time"]))
-            down = None
+            down[note["what"]] = note["time"]
+        elif note["kind"] == "up" and note["what"] in down:
+            found.append((down.pop(note["what"]), note["time"]))
     return found
 
 

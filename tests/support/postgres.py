@@ -28,6 +28,8 @@ class Cluster:
 
     directory: Path
     port: int = field(default_factory=free_port)
+    host: str = HOST
+    """The one address it listens on; whoever is on the same network is trusted."""
 
     @property
     def data(self) -> Path:
@@ -37,7 +39,7 @@ class Cluster:
     @property
     def url(self) -> str:
         """What a server is told to connect to."""
-        return f"postgres://{USER}@{HOST}:{self.port}/{DATABASE}"
+        return f"postgres://{USER}@{self.host}:{self.port}/{DATABASE}"
 
     def run(self, *line: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A command as the database's user, its output kept in the log."""
@@ -59,9 +61,11 @@ class Cluster:
         self.data.chmod(0o700)
         self.run(BIN / "initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C")
         with (self.data / "postgresql.conf").open("a") as settings:
-            settings.write(f"listen_addresses = '{HOST}'\nport = {self.port}\nunix_socket_directories = ''\nmax_connections = 200\n")
+            settings.write(f"listen_addresses = '{self.host}'\nport = {self.port}\nunix_socket_directories = ''\nmax_connections = 200\n")
+        with (self.data / "pg_hba.conf").open("a") as access:
+            access.write("host all all samenet trust\n")
         self.start()
-        self.run(BIN / "createdb", "-h", HOST, "-p", str(self.port), "-U", USER, DATABASE)
+        self.run(BIN / "createdb", "-h", self.host, "-p", str(self.port), "-U", USER, DATABASE)
 
     def start(self) -> None:
         """Starts, and waits until it takes connections. A dead postmaster may be in the process table for a while: tried again."""
@@ -102,7 +106,7 @@ class Cluster:
 
     def sql(self, statement: str) -> None:
         """Runs one statement."""
-        self.run(BIN / "psql", "-h", HOST, "-p", str(self.port), "-U", USER, "-d", DATABASE, "-c", statement)
+        self.run(BIN / "psql", "-h", self.host, "-p", str(self.port), "-U", USER, "-d", DATABASE, "-c", statement)
 
     def remove(self) -> None:
         """Stops and deletes it."""

@@ -35,7 +35,7 @@ PR_SET_PDEATHSIG = 1
 PORT = "PORT"
 
 
-DATABASE_COMMAND = ("server", "--database", "{url}", "--ip", HOST, "--port", "{port}", "--metrics-port", "0", "--log-level", "warn")
+DATABASE_COMMAND = ("server", "--database", "{url}", "--ip", "{host}", "--port", "{port}", "--metrics-port", "{metrics_port}", "--log-level", "{log_level}")
 """How our server is started on a database: the only place that knows these flags."""
 
 
@@ -87,11 +87,14 @@ class Server:
     """Replaces the whole `server start-dev …` command line when set; `PORT` is filled in."""
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    host: str = HOST
+    prefix: tuple[str, ...] = ()
+    """What the command line is run by: something that becomes the server, by exec."""
 
     @property
     def address(self) -> str:
         """Where clients connect to."""
-        return f"{HOST}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def arguments(self) -> list[str]:
         """The full command line."""
@@ -107,7 +110,7 @@ class Server:
         """Starts the process without waiting for it to serve."""
         with (self.directory / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.arguments(),
+                [*self.prefix, *self.arguments()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -168,9 +171,9 @@ class Server:
         self.kill()
 
 
-def on_database(url: str, extra: tuple[str, ...] = ()) -> tuple[str, ...]:
+def on_database(url: str, extra: tuple[str, ...] = (), host: str = HOST, metrics_port: int = 0, log_level: str = "warn") -> tuple[str, ...]:
     """The command line of our server on a database."""
-    filled = {"url": url, "port": PORT}
+    filled = {"url": url, "port": PORT, "host": host, "metrics_port": str(metrics_port), "log_level": log_level}
     return (*(part.format(**filled) for part in DATABASE_COMMAND), *extra)
 
 
