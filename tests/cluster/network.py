@@ -39,6 +39,7 @@ def enter(module: str) -> None:
     if missing:
         raise NoNetwork(f"{', '.join(missing)} not found (Debian packages iproute2, iptables, util-linux)")
     os.environ[INSIDE] = "1"
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # connections that end are what these tests are about
     os.execvp("unshare", ["unshare", "--net", sys.executable, "-m", module, *sys.argv[1:]])
 
 
