@@ -49,6 +49,7 @@ class Load:
     log: OpLog
     seed: int
     concurrency: int = 200
+    long_poll_seconds: float = LONG_POLL_SECONDS
     stopping: bool = False
     finished: int = 0
     open: dict[str, str] = field(default_factory=dict)
@@ -134,7 +135,7 @@ class Load:
         while True:
             began = self.log.number
             try:
-                task = await self.raw.call("PollActivityTaskQueue", poll_request(), LONG_POLL_SECONDS, wait=True)
+                task = await self.raw.call("PollActivityTaskQueue", poll_request(), self.long_poll_seconds, wait=True)
             except Refused:
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
@@ -366,7 +367,7 @@ class Driver:
                 namespace="default", execution=WorkflowExecution(workflow_id=self.workflow_id, run_id=run_id), wait_new_event=True, history_event_filter_type=2, next_page_token=token  # type: ignore[arg-type]
             )
             try:
-                answer = await self.load.raw.call("GetWorkflowExecutionHistory", request, LONG_POLL_SECONDS, wait=True)
+                answer = await self.load.raw.call("GetWorkflowExecutionHistory", request, self.load.long_poll_seconds, wait=True)
             except Refused:
                 token = b""
                 await asyncio.sleep(AGAIN_SECONDS)

@@ -34,6 +34,16 @@ WORKER_DEATHS = 0.15
 AUDIT_EVERY = 10
 
 
+def untaken(before: dict[int, Owned], now: dict[int, Owned], there: set[str]) -> dict[int, Owned]:
+    """The shards that nobody who lives has taken since: a name alone says nothing, as nodes come back under theirs."""
+    return {shard: owned for shard, owned in before.items() if now[shard].epoch <= owned.epoch or now[shard].owner not in there}
+
+
+def astray(home: dict[int, str], now: dict[int, Owned], there: set[str]) -> dict[int, Owned]:
+    """The shards that are not where they belong; those of a node that is away belong to any other."""
+    return {shard: now[shard] for shard, name in home.items() if now[shard].owner not in ({name} if name in there else there)}
+
+
 @dataclass
 class Nemesis:
     """Hits on a seeded schedule, one at a time."""
@@ -198,11 +208,10 @@ class Nemesis:
         """Until every shard of the victims had, under a higher epoch, an owner that lives. How long it took is kept and judged."""
         began = time.monotonic()
         names = {node.name for node in victims}
-        missing = {shard: owned.epoch for shard, owned in before.items() if owned.owner in names}
+        missing = {shard: owned for shard, owned in before.items() if owned.owner in names}
         while missing:
             there = {node.name for node in self.nodes if not node.away}
-            now = await self.table.read()
-            missing = {shard: epoch for shard, epoch in missing.items() if now[shard].epoch <= epoch or now[shard].owner not in there}
+            missing = untaken(missing, await self.table.read(), there)
             seconds = time.monotonic() - began
             if missing and seconds > patience:
                 if kind in TAKEOVER_SECONDS_MAX:
@@ -219,8 +228,7 @@ class Nemesis:
 
         async def home() -> bool:
             there = {node.name for node in self.nodes if not node.away}
-            now = await self.table.read()
-            return all(now[shard].owner == name if name in there else now[shard].owner in there for shard, name in self.home.items())
+            return not astray(self.home, await self.table.read(), there)
 
         try:
             await until(home, "every shard at home", SETTLE_SECONDS_MAX)

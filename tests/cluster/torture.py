@@ -22,6 +22,8 @@ from tests.support.verify import verify
 from tests.support.wait import until
 
 WARM_SECONDS_MAX = 60.0
+LONG_POLL_SECONDS = 5.0
+"""Shorter than a node is away: who waits at one that does not answer goes to another."""
 
 
 @dataclass
@@ -79,7 +81,7 @@ async def on_network(settings: Settings, network: Network, cluster: Cluster, beg
     log = oplog.OpLog(settings.directory / "ops.log")
     raws = [Raw(one.server.address, patient=False) for one in nodes]
     crew = Crew(nodes, settings.directory, settings.workers)
-    load = Load(raws, log, settings.seed, settings.concurrency)
+    load = Load(raws, log, settings.seed, settings.concurrency, LONG_POLL_SECONDS)
     table = Table(cluster)
     nemesis = Nemesis(nodes, crew, table, log, random.Random(f"{settings.seed} nemesis"))
     tasks = [asyncio.create_task(one.watch()) for one in nodes]
