@@ -59,6 +59,7 @@ def main() -> int:
     parser.add_argument("--heal", type=float, default=HEAL_SECONDS_MAX, help="seconds after which what is open is stuck")
     parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="for the servers; may repeat")
     parser.add_argument("--server-arg", action="append", default=[], metavar="ARG", help="further argument for the servers; may repeat")
+    parser.add_argument("--expect-violation", action="store_true", help="for planted faults: exit 0 only if something was broken")
     chosen = parser.parse_args()
     if chosen.cairn is None:
         parser.error("--cairn or $CAIRN is needed")
@@ -89,7 +90,7 @@ def main() -> int:
         return 1
     if chosen.dir is None and not report.violations:
         shutil.rmtree(directory)
-    return int(bool(report.violations))
+    return int(bool(report.violations) != chosen.expect_violation)
 
 
 if __name__ == "__main__":
