@@ -24,7 +24,12 @@ impl<K: Kind> Shard<K> {
         let mut writes = Vec::with_capacity(runs.len());
         for run in runs {
             if let Some(cached) = entry.run_mut(*run) {
-                writes.push(cached.checkpoint(self.offers.parked(*run), &self.config));
+                let mut parked = self.offers.parked(*run);
+                // Whoever loads the run knows nothing of its volatile part, and owes what the log says.
+                let by_log = cached.owed_by_log(self.now);
+                let others: Vec<_> = by_log.filter(|row| !parked.contains(row)).collect();
+                parked.extend(others);
+                writes.push(cached.checkpoint(parked, &self.config));
             }
         }
         self.queue(key, writes, out);

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::entry::Cached;
 use super::recover::Loading;
 use super::turn::Turn;
 use super::{Load, Output, Shard};
@@ -118,12 +119,9 @@ impl<K: Kind> Shard<K> {
             .get_mut(key)
             .and_then(|entry| entry.run_mut(row.run));
         // What is owed by the log alone stays parked, though the volatile part knows better: memory may be lost.
-        let by_log = cached.as_ref().is_some_and(|cached| {
-            let owed = K::owe(&cached.state, &K::Volatile::default(), self.now);
-            let place = (&row.queue, row.priority, row.time);
-            owed.iter()
-                .any(|offer| (&offer.queue, offer.priority, offer.time) == place)
-        });
+        let by_log = cached
+            .as_ref()
+            .is_some_and(|cached| cached.owed_by_log(self.now).any(|owed| owed == *row));
         if by_log || self.offers.owes(row) {
             if let Some(cached) = cached
                 && !cached.parked.contains(row)
@@ -163,5 +161,20 @@ impl<K: Kind> Shard<K> {
             let stale = std::mem::take(&mut cached.parked);
             writes.push(Write::Unpark { stale });
         }
+    }
+}
+
+impl<K: Kind> Cached<K> {
+    /// What the run owes once its volatile part is lost, as rows.
+    pub(super) fn owed_by_log(&self, now: Time) -> impl Iterator<Item = Parked> {
+        let owed = K::owe(&self.state, &K::Volatile::default(), now);
+        let run = self.run;
+        owed.into_iter().map(move |offer| Parked {
+            queue: offer.queue,
+            priority: offer.priority,
+            pass: 0,
+            time: offer.time,
+            run,
+        })
     }
 }
