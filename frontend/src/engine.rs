@@ -154,6 +154,7 @@ impl Engine {
     /// once. Everything else goes on.
     pub async fn drain(&self) {
         self.history.leave().await;
+        self.history.drain();
         self.matching.drain();
         if let Some(node) = &self.node {
             node.router.drain();

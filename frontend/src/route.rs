@@ -7,6 +7,7 @@
 //! Deliberately absent: who owns what (`cairn_history::placement`), and any state that must last.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,6 +18,7 @@ use cairn_history::service::{Clock, History, Neighbours};
 use cairn_matching::{Matching, Mine};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tonic::Status;
 
 mod ask;
 mod history;
@@ -122,9 +124,21 @@ impl Router {
         }
     }
 
-    /// Polls that wait elsewhere for clients of this node end empty.
+    /// Clients of this node do not wait any more for what happens elsewhere: polls end empty, readers of news ask another node.
     pub(crate) fn drain(&self) {
         self.draining.send_replace(true);
+    }
+
+    /// The answer, unless this node drains before it has come.
+    async fn unless_draining<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Status> {
+        let mut draining = self.draining.subscribe();
+        tokio::select! {
+            answer = answer => answer,
+            _ = draining.wait_for(|draining| *draining) => Err(Status::unavailable("this node is shutting down")),
+        }
     }
 
     fn view(&self) -> Arc<View> {

@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use cairn_proto::cairn::matching::v1::matching_service_server::MatchingService;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tonic::Status;
 
 use crate::execution::{Answer, Limits, Question};
@@ -57,6 +58,8 @@ struct Shell {
     /// `None`: no other process can have the database.
     membership: Option<membership::Membership>,
     tickets: AtomicU64,
+    /// Nobody is to wait here any more.
+    draining: watch::Sender<bool>,
     closing: AtomicBool,
     runtime: Handle,
 }
@@ -109,6 +112,7 @@ impl History {
             matching: OnceLock::new(),
             membership: config.member.map(membership::Membership::new),
             tickets: AtomicU64::new(1),
+            draining: watch::Sender::new(false),
             closing: AtomicBool::new(false),
             runtime: Handle::current(),
         });
@@ -135,8 +139,14 @@ impl History {
         self.0.slot(key).is_here()
     }
 
+    /// Whoever waits for news of a history is told what there is; later ones do not wait.
+    pub fn drain(&self) {
+        self.0.draining.send_replace(true);
+    }
+
     /// Commits what is queued, refuses what comes later, and ends the writers.
     pub async fn close(&self) {
+        self.drain();
         self.0.closing.store(true, Ordering::Release);
         self.0.alarm.ring();
         for bell in &self.0.writers {

@@ -22,6 +22,7 @@ mod logs;
 mod production;
 mod quick;
 mod serve;
+mod tidy;
 mod verify;
 
 /// A request is some hundred small allocations on several threads: a tenth of a server's time with the system's allocator.
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    runtime.spawn(tidy::rounds());
     let code = runtime
         .block_on(cli.run())
         .unwrap_or_else(|error| complain(&error));
@@ -50,7 +52,7 @@ fn runtime(threads: Option<usize>) -> std::io::Result<tokio::runtime::Runtime> {
     if let Some(threads) = threads {
         builder.worker_threads(threads.max(1));
     }
-    builder.enable_all().build()
+    builder.enable_all().on_thread_park(tidy::on_park).build()
 }
 
 fn complain(error: &anyhow::Error) -> ExitCode {

@@ -5,8 +5,12 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use cairn_proto::temporal::api::common::v1::{Payload, Payloads};
-use cairn_proto::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
+use cairn_proto::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType};
+use cairn_proto::temporal::api::enums::v1::HistoryEventFilterType;
+use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
+use cairn_proto::temporal::api::workflowservice::v1::{
+    GetWorkflowExecutionHistoryRequest, StartWorkflowExecutionRequest,
+};
 use cairn_proto::workflowservice::workflow_service_client::WorkflowServiceClient;
 use rustix::process::{Pid, Signal, kill_process};
 use tonic::Code;
@@ -199,4 +203,48 @@ async fn a_request_that_is_too_large_is_refused_in_the_words_that_clients_know()
         "{metrics}"
     );
     assert!(metrics.contains("service_latency_bucket{"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_reader_who_waits_for_news_is_answered_when_the_server_ends() {
+    let server = Server::start();
+    let mut client = WorkflowServiceClient::new(server.channel().await);
+    let start = StartWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_id: "open".to_owned(),
+        workflow_type: Some(WorkflowType {
+            name: "Never".to_owned(),
+        }),
+        task_queue: Some(TaskQueue {
+            name: "nobody".to_owned(),
+            ..TaskQueue::default()
+        }),
+        request_id: "1".to_owned(),
+        ..StartWorkflowExecutionRequest::default()
+    };
+    client.start_workflow_execution(start).await.unwrap();
+    let read = GetWorkflowExecutionHistoryRequest {
+        namespace: "default".to_owned(),
+        execution: Some(WorkflowExecution {
+            workflow_id: "open".to_owned(),
+            run_id: String::new(),
+        }),
+        wait_new_event: true,
+        history_event_filter_type: HistoryEventFilterType::CloseEvent.into(),
+        ..GetWorkflowExecutionHistoryRequest::default()
+    };
+    let reader = tokio::spawn(async move { client.get_workflow_execution_history(read).await });
+    let waits = |page: &str| {
+        page.lines().any(|line| {
+            line.starts_with("service_pending_requests{operation=\"GetWorkflowExecutionHistory\"")
+                && line.ends_with(" 1")
+        })
+    };
+    while !waits(&server.page("/metrics")) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.stop().await.code(), Some(0));
+    let answer = reader.await.unwrap().unwrap().into_inner();
+    assert_eq!(answer.history.unwrap().events, [], "it is still open");
+    assert!(!answer.next_page_token.is_empty(), "go on elsewhere");
 }

@@ -44,9 +44,9 @@ fn named(request_id: Option<&str>) -> Again {
     }
 }
 
-/// `method: Request => Response, |request| key, |request| again`.
+/// `method: Request => Response, |request| key, again`, and `waits` if it may wait for news: then it ends when this node drains.
 macro_rules! routed {
-    ($($method:ident: $request:ident => $response:ident, |$asked:ident| $key:expr, $again:expr;)*) => {
+    ($($method:ident: $request:ident => $response:ident, |$asked:ident| $key:expr, $again:expr $(, waits $waits:expr)?;)*) => {
         #[async_trait]
         impl HistoryService for Router {
             $(async fn $method(
@@ -56,11 +56,12 @@ macro_rules! routed {
                 let request = request.into_inner();
                 let $asked = &request;
                 let (key, again) = ($key, $again);
+                let waits = false $(|| $waits)?;
                 if self.is_plainly_here(&key) {
                     return self.history.$method(Request::new(request)).await;
                 }
                 let place = Place::Shard(key.shard(self.shards));
-                self.ask(place, again, None, |to| {
+                let answer = self.ask(place, again, None, |to| {
                     let request = Request::new(request.clone());
                     Box::pin(async move {
                         match to {
@@ -68,8 +69,8 @@ macro_rules! routed {
                             To::There(channel) => client(channel).$method(request).await,
                         }
                     })
-                })
-                .await
+                });
+                if waits { self.unless_draining(answer).await } else { answer.await }
             })*
         }
     };
@@ -135,7 +136,8 @@ routed! {
     reset_sticky_task_queue: ResetStickyTaskQueueRequest => ResetStickyTaskQueueResponse,
         |asked| executed!(asked, execution), Again::Yes;
     get_workflow_execution_history: GetWorkflowExecutionHistoryRequest => GetWorkflowExecutionHistoryResponse,
-        |asked| executed!(asked, execution), Again::Yes;
+        |asked| executed!(asked, execution), Again::Yes,
+        waits asked.request.as_ref().is_some_and(|it| it.wait_new_event);
     get_workflow_execution_history_reverse: GetWorkflowExecutionHistoryReverseRequest => GetWorkflowExecutionHistoryReverseResponse,
         |asked| executed!(asked, execution), Again::Yes;
     // The same poll gets the same task again.

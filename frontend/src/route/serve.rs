@@ -41,7 +41,9 @@ pub(crate) fn serve(
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .http2_adaptive_window(Some(true))
-        .max_concurrent_streams(STREAMS_MAX);
+        .max_concurrent_streams(STREAMS_MAX)
+        // A node that was paused finds all at once what was called off meanwhile: no reason to hang up.
+        .http2_max_pending_accept_reset_streams(usize::try_from(STREAMS_MAX).ok());
     if let Some(tls) = tls {
         let both = ServerTlsConfig::new()
             .identity(Identity::from_pem(&tls.certificate, &tls.key))

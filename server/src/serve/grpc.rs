@@ -44,6 +44,8 @@ pub(super) fn serve(
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .max_concurrent_streams(config.streams_max)
+        // A server that was paused finds all at once what was called off meanwhile: no reason to hang up.
+        .http2_max_pending_accept_reset_streams(usize::try_from(config.streams_max).ok())
         .max_connection_age(Duration::from_secs(config.connection_age_seconds))
         .max_connection_age_grace(Duration::from_secs(config.connection_grace_seconds))
         .layer(observe::Layer::default())

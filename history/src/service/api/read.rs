@@ -200,7 +200,8 @@ impl Reader {
         }
     }
 
-    /// The position once there is something new (or, for readers of the close event, the run has closed), or at `until`.
+    /// The position once there is something new (or, for readers of the close event, the run has closed), at `until`, or when this
+    /// node drains.
     async fn wait(
         &self,
         shell: &Arc<Shell>,
@@ -212,6 +213,7 @@ impl Reader {
             None => self.position(shell).await?.run,
         };
         let watch = shell.slot(&self.key).watch(run);
+        let mut draining = shell.draining.subscribe();
         loop {
             let moved = watch.moved.notified();
             tokio::pin!(moved);
@@ -223,10 +225,14 @@ impl Reader {
                 return Ok(position);
             }
             let patience = until.since(shell.clock.now());
-            if patience.is_zero() || shell.closing() {
+            if patience.is_zero() || *draining.borrow() {
                 return Ok(position);
             }
-            let _timed_out = tokio::time::timeout(patience, moved).await;
+            tokio::select! {
+                () = moved => {}
+                () = tokio::time::sleep(patience) => {}
+                _ = draining.changed() => {}
+            }
         }
     }
 
