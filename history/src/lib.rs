@@ -6,6 +6,7 @@
 //! * [`placement`]: which node owns which shard and task queue. Pure as well.
 //! * [`service`]: the shell with tasks, clock and wire.
 //! * [`audit`]: does what is stored keep the promises?
+//! * [`planted`]: bugs on purpose, of this crate and of `frontend`; without the feature of that name there are none.
 
 pub mod audit;
 pub mod execution;
@@ -13,7 +14,7 @@ pub mod id;
 pub mod kind;
 pub mod log;
 pub mod placement;
-mod planted;
+pub mod planted;
 #[cfg(feature = "shell")]
 pub mod service;
 pub mod shard;

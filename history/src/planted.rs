@@ -5,7 +5,7 @@
 
 /// A bug to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// An answer leaves at once, not with the commit that it speaks of.
     ReplyBeforeCommit,
     /// What changes nothing (a duplicate, a read, a refusal) is answered from a head that is not durable.
@@ -25,10 +25,6 @@ pub(crate) enum Fault {
     /// Events that waited in a buffer are not there after a takeover.
     BufferedEventDropped,
     /// SQLite does not wait for the disk.
-    #[cfg_attr(
-        not(any(feature = "shell", feature = "planted")),
-        expect(dead_code, reason = "the store in memory has no disk")
-    )]
     SynchronousNormal,
     /// A timer's moment is cut to whole seconds.
     TimerRoundedDown,
@@ -49,14 +45,14 @@ pub(crate) enum Fault {
 /// Does this process have the bug?
 #[cfg(not(feature = "planted"))]
 #[must_use]
-pub(crate) const fn planted(_fault: Fault) -> bool {
+pub const fn planted(_fault: Fault) -> bool {
     false
 }
 
 /// Does this process have the bug?
 #[cfg(feature = "planted")]
 #[must_use]
-pub(crate) fn planted(fault: Fault) -> bool {
+pub fn planted(fault: Fault) -> bool {
     static CHOSEN: std::sync::OnceLock<Option<Fault>> = std::sync::OnceLock::new();
     *CHOSEN.get_or_init(chosen) == Some(fault)
 }
