@@ -53,6 +53,8 @@ HUNTS = (
     Hunt("checkpoint-overtakes", arguments=QUIET, kills=6),
     Hunt("offer-not-made-again"),
     Hunt("buffered-event-dropped", kills=10),
+    Hunt("row-outside-transaction", kills=6),
+    Hunt("open-before-close"),
 )
 
 

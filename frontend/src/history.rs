@@ -12,6 +12,7 @@ use tonic::Request;
 use crate::deadline::{self, timestamp};
 use crate::error::Error;
 use crate::namespace::Namespace;
+use crate::token::is_page_of;
 use crate::{Frontend, answer, check};
 
 /// Transitions on a page at most.
@@ -97,7 +98,7 @@ impl Frontend {
             ));
         }
         // A run is found by its namespace and workflow id, so behind others there is no such run.
-        if page.namespace_id != namespace.id.0 || page.workflow_id != workflow_id {
+        if !is_page_of(&page.namespace_id, namespace.id) || page.workflow_id != workflow_id {
             return Err(Error::NotFound(format!(
                 "workflow execution not found for workflow ID {workflow_id:?} and run ID \"{run}\""
             )));

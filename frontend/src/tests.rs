@@ -389,17 +389,20 @@ async fn a_list_is_paged() {
     }
     let seen: Vec<_> = seen.iter().map(|run| run.workflow_id.as_str()).collect();
     assert_eq!(seen, ["w4", "w3", "w2", "w1", "w0"]);
-    let other_list = pb::ListWorkflowExecutionsRequest {
-        namespace: "default".to_owned(),
-        query: "WorkflowId='w1'".to_owned(),
-        next_page_token: token,
-        ..Default::default()
-    };
-    let refusal = world
-        .frontend
-        .list_workflow_executions(Request::new(other_list))
-        .await;
-    assert_eq!(refusal.unwrap_err().message(), "Invalid NextPageToken.");
+    // Of another list, and of the same list in another namespace.
+    for (namespace, query) in [("default", "WorkflowId='w1'"), ("other", "")] {
+        let other_list = pb::ListWorkflowExecutionsRequest {
+            namespace: namespace.to_owned(),
+            query: query.to_owned(),
+            next_page_token: token.clone(),
+            ..Default::default()
+        };
+        let refusal = world
+            .frontend
+            .list_workflow_executions(Request::new(other_list))
+            .await;
+        assert_eq!(refusal.unwrap_err().message(), "Invalid NextPageToken.");
+    }
 }
 
 #[tokio::test]

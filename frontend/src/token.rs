@@ -4,6 +4,8 @@
 //! page of a history, and none of them can be made by a client. Nothing is hidden: a token says nothing that its holder
 //! may not know.
 
+use cairn_history::id::NamespaceId;
+use cairn_history::planted::{Fault, planted};
 use cairn_proto::cairn::token::v1 as proto;
 use cairn_proto::prost::Message;
 
@@ -31,6 +33,11 @@ impl Token for proto::ListPage {
 /// The token is not one of ours, or not of this kind.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Forged;
+
+/// May the holder of a page token of this namespace go on in `namespace`?
+pub(crate) fn is_page_of(token: &[u8], namespace: NamespaceId) -> bool {
+    token == namespace.0 || planted(Fault::PageTokenUnbound)
+}
 
 /// What seals tokens: one secret of the database, the same on every node.
 pub(crate) struct Seal {

@@ -15,6 +15,7 @@ use cairn_proto::temporal::api::workflowservice::v1::count_workflow_executions_r
 
 use crate::deadline::timestamp;
 use crate::error::Error;
+use crate::token::is_page_of;
 use crate::{Frontend, check};
 
 pub(crate) mod attribute;
@@ -168,7 +169,7 @@ impl Frontend {
     fn position(&self, namespace: NamespaceId, page: &Page) -> Result<Position, Error> {
         let forged = || Error::invalid("Invalid NextPageToken.");
         let token: ListPage = self.seal.read(&page.token).map_err(|_| forged())?;
-        if token.namespace_id != namespace.0 || token.query_digest != page.digest {
+        if !is_page_of(&token.namespace_id, namespace) || token.query_digest != page.digest {
             return Err(forged());
         }
         Ok(Position {

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::id::{Epoch, NamespaceId, ShardId, Time};
+use crate::planted::{Fault, planted};
 
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,17 @@ pub enum Decision {
 }
 
 impl View {
+    /// The view as a node judges by it: by the database's clock, whatever its `own` says.
+    #[must_use]
+    pub fn judged_by(self, own: Time) -> Self {
+        let now = if planted(Fault::OwnClockForLease) {
+            own
+        } else {
+            self.now
+        };
+        Self { now, ..self }
+    }
+
     /// Was the node heard of within the lease?
     pub fn is_alive(&self, node: &Node) -> bool {
         self.now.since(node.beat) <= LEASE

@@ -40,6 +40,16 @@ pub enum Fault {
     SizeCheckedAfterWrite,
     /// One shard of a batch that lost its epoch takes the others with it.
     LostShardAbortsBatch,
+    /// A commit on PostgreSQL reads its epoch and does not keep it: a takeover may come between.
+    EpochReadWithoutLock,
+    /// SQLite has committed the records of a batch before it writes the rows of their runs.
+    RowOutsideTransaction,
+    /// A page token of one namespace is good in another.
+    PageTokenUnbound,
+    /// A node judges who is dead by its own clock.
+    OwnClockForLease,
+    /// The row of a run that begins is written before that of the one that makes room for it.
+    OpenBeforeClose,
 }
 
 /// Does this process have the bug?
@@ -78,6 +88,11 @@ fn chosen() -> Option<Fault> {
         "lock-leaked-on-load-error" => Fault::LockLeakedOnLoadError,
         "size-checked-after-write" => Fault::SizeCheckedAfterWrite,
         "lost-shard-aborts-batch" => Fault::LostShardAbortsBatch,
+        "epoch-read-without-lock" => Fault::EpochReadWithoutLock,
+        "row-outside-transaction" => Fault::RowOutsideTransaction,
+        "page-token-unbound" => Fault::PageTokenUnbound,
+        "own-clock-for-lease" => Fault::OwnClockForLease,
+        "open-before-close" => Fault::OpenBeforeClose,
         _ => {
             tracing::error!(name, "no such planted bug");
             std::process::abort()

@@ -237,6 +237,43 @@ async fn a_commit_that_waits_for_a_takeover_finds_its_epoch_passed() {
 }
 
 #[tokio::test]
+async fn a_takeover_sees_what_a_commit_that_had_proved_its_epoch_writes() {
+    let cluster = Cluster::start(&[]);
+    let database = Database::new(&cluster).await;
+    let store = database.store().await;
+    let epoch = own(&store).await;
+    // The commit proves its epoch, and must wait for the table before it writes.
+    let mut node = database.intruder().await;
+    node.execute("BEGIN").await.unwrap();
+    node.execute("LOCK TABLE log IN EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let mut intruder = database.intruder().await;
+    let takeover = async {
+        waiting(&mut intruder, "INSERT INTO log", "relation").await;
+        let seen = async {
+            own(&store).await;
+            is_there(&store, 1).await
+        };
+        tokio::pin!(seen);
+        tokio::select! {
+            // Nothing held it up: the commit goes on behind it.
+            seen = &mut seen => {
+                node.execute("COMMIT").await.unwrap();
+                seen
+            }
+            _ = waiting(&mut intruder, "UPDATE shards", "transactionid") => {
+                node.execute("COMMIT").await.unwrap();
+                seen.await
+            }
+        }
+    };
+    let (committed, seen) = tokio::join!(commit(&store, epoch, 1), takeover);
+    assert_eq!(committed.unwrap().lost, []);
+    assert!(seen, "a commit went on behind a takeover");
+}
+
+#[tokio::test]
 async fn a_paused_node_holds_up_a_takeover_for_seconds_only() {
     let cluster = Cluster::start(&[]);
     let database = Database::new(&cluster).await;

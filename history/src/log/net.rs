@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::{Parked, Record, Row, ShardBatch, Snapshot, Write};
 use crate::id::{RunId, ShardId, Time};
+use crate::planted::{Fault, planted};
 
 /// The net writes of batches that commit together. Runs are in the order of their ids, which is the order of the keys.
 #[derive(Debug, Default)]
@@ -49,20 +50,16 @@ impl<'a> Net<'a> {
         net
     }
 
-    /// Rows to insert or replace: closes before opens, so that an id is free before it is taken again.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&Run<'a>, &'a Row)> {
-        let with_row = |run: &'_ Run<'a>| run.row;
-        let closes = self
-            .runs
-            .values()
-            .filter(move |run| with_row(run).is_some_and(|row| !row.is_open()));
-        let opens = self
-            .runs
-            .values()
-            .filter(move |run| with_row(run).is_some_and(Row::is_open));
-        closes
-            .chain(opens)
-            .filter_map(|run| run.row.map(|row| (run, row)))
+    /// Rows to insert or replace, to be written in this order: closes before opens, so that an id is free before it is taken again.
+    pub(super) fn rows(&self) -> [Vec<(&Run<'a>, &'a Row)>; 2] {
+        let with_row = self.runs.values();
+        let (opens, closes) = with_row
+            .filter_map(|run| Some((run, run.row?)))
+            .partition(|(_, row)| row.is_open());
+        if planted(Fault::OpenBeforeClose) {
+            return [opens, closes];
+        }
+        [closes, opens]
     }
 
     /// Runs whose stored `wake_at` changes and nothing else of their row.

@@ -190,7 +190,7 @@ impl Membership {
             let names: Vec<_> = view.members().map(|node| node.id.as_str()).collect();
             tracing::info!(members = names.join(", "), "membership.changed");
         }
-        self.view.send_replace(Arc::new(view));
+        self.view.send_replace(Arc::new(view.judged_by(after)));
         if turned {
             self.wake(); // The others are to know.
         }

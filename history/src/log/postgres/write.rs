@@ -101,7 +101,11 @@ pub(super) async fn batches(
     connection: &mut PgConnection,
     batches: &[ShardBatch],
 ) -> Result<Committed> {
-    let sql = include_str!("queries/lock_epochs.sql");
+    let sql = if planted(Fault::EpochReadWithoutLock) {
+        include_str!("queries/epochs.sql")
+    } else {
+        include_str!("queries/lock_epochs.sql")
+    };
     let committed = lost(&mut *connection, sql, batches).await?;
     let net = Net::of(
         batches
@@ -110,10 +114,10 @@ pub(super) async fn batches(
     );
     delete(connection, &net).await?;
     append(connection, &net).await?;
-    let (opens, closes): (Vec<_>, Vec<_>) = net.rows().partition(|(_, row)| row.is_open());
     // One statement each: a unique index is checked row by row.
-    put_rows(connection, &closes).await?;
-    put_rows(connection, &opens).await?;
+    for rows in net.rows() {
+        put_rows(connection, &rows).await?;
+    }
     set_wakes(connection, &net).await?;
     put_snapshots(connection, &net).await?;
     park(connection, &net).await?;

@@ -82,7 +82,10 @@ fn write(connection: &Connection, net: &Net<'_>) -> Result<()> {
             append(connection, *id, record)?;
         }
     }
-    for (run, row) in net.rows() {
+    if planted(Fault::RowOutsideTransaction) {
+        connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+    }
+    for (run, row) in net.rows().into_iter().flatten() {
         put_row(connection, run, row)?;
     }
     for (id, wake_at) in net.wakes() {
