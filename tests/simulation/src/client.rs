@@ -8,6 +8,7 @@ use cairn_proto::temporal::api::enums::v1::{WorkflowIdConflictPolicy, WorkflowId
 
 use crate::event::{Body, Call, CallId, Envelope, Event, Place, Reply};
 use crate::judge::{Kind, Outcome};
+use crate::reads::{self, Seen};
 use crate::shape::{QUEUE, Shape, payloads};
 use crate::worker::{NAMESPACE, is_unclear};
 use crate::world::World;
@@ -30,6 +31,8 @@ struct Doing {
     op: usize,
     id: CallId,
     tries: u32,
+    /// What the answer must show.
+    seen: Option<Seen>,
 }
 
 impl World {
@@ -43,7 +46,7 @@ impl World {
         }
         self.clients[index].nth += 1;
         let (call, kind) = self.draw(index);
-        let op = self.ops.begin(kind, self.now);
+        let op = self.ops.begin(kind);
         let id = CallId(0);
         self.client_asks(
             index,
@@ -52,6 +55,7 @@ impl World {
                 op,
                 id,
                 tries: 0,
+                seen: None,
             },
         );
     }
@@ -59,6 +63,7 @@ impl World {
     fn client_asks(&mut self, index: usize, mut doing: Doing) {
         doing.tries += 1;
         doing.id = self.call_id();
+        doing.seen = reads::asked(&doing.call, &self.ledger);
         let from = Place::Client(index);
         let to = Place::Node(self.random.index(self.nodes.len()));
         let body = Body::Call {
@@ -77,6 +82,9 @@ impl World {
     }
 
     pub(crate) fn client_hears(&mut self, index: usize, id: CallId, reply: &Reply) {
+        if self.glanced(id, reply) {
+            return;
+        }
         let Some(doing) = self.clients[index]
             .doing
             .clone()
@@ -98,7 +106,7 @@ impl World {
                 });
                 return;
             }
-            self.ops.end(doing.op, Outcome::InDoubt, self.now);
+            self.ops.end(doing.op, Outcome::InDoubt);
         } else {
             self.client_learns(index, &doing, reply);
         }
@@ -108,6 +116,7 @@ impl World {
     }
 
     fn client_learns(&mut self, index: usize, doing: &Doing, reply: &Reply) {
+        reads::heard(doing.seen.as_ref(), reply, &mut self.ledger);
         let outcome = match reply {
             // Refused behind a try without answer: perhaps it was that one which did it.
             Reply::Refused(_) if doing.tries > 1 => Outcome::InDoubt,
@@ -128,19 +137,15 @@ impl World {
                 answer: Answer::Signaled { run, .. },
                 ..
             } => Outcome::Signaled { run: *run },
-            Reply::History { run, events, open } => {
+            Reply::History { run, open, .. } => {
                 self.clients[index]
                     .known
                     .retain(|(_, known)| known != run || *open);
-                Outcome::Read {
-                    run: *run,
-                    events: events.len(),
-                    open: *open,
-                }
+                Outcome::Acked
             }
             _ => Outcome::Acked,
         };
-        self.ops.end(doing.op, outcome, self.now);
+        self.ops.end(doing.op, outcome);
     }
 
     fn draw(&mut self, index: usize) -> (Call, Kind) {
@@ -201,14 +206,8 @@ impl World {
                     Kind::Terminate { run },
                 )
             }
-            76..80 => (ask(key, run, None, Question::Describe), Kind::Describe),
-            _ => (
-                Call::Read {
-                    key: key.clone(),
-                    run,
-                },
-                Kind::Read { key, run },
-            ),
+            76..80 => (ask(key, run, None, Question::Describe), Kind::Read),
+            _ => (Call::Read { key, run }, Kind::Read),
         }
     }
 
@@ -276,7 +275,12 @@ impl World {
     }
 }
 
-fn ask(key: Key, run: Option<RunId>, start_request_id: Option<String>, question: Question) -> Call {
+pub(crate) fn ask(
+    key: Key,
+    run: Option<RunId>,
+    start_request_id: Option<String>,
+    question: Question,
+) -> Call {
     Call::Ask {
         key,
         run,

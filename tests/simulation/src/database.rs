@@ -24,6 +24,8 @@ pub(crate) struct Database {
     pub(crate) model: Model,
     /// Who owns what, for the judge.
     owners: BTreeMap<ShardId, (Epoch, Stamp)>,
+    /// Who owned what before: some may still believe it.
+    before: BTreeMap<ShardId, Stamp>,
     clock: Time,
     /// Nothing can be written until then.
     pub(crate) full_until: Time,
@@ -55,6 +57,7 @@ impl Database {
         Self {
             model: Model::with(options),
             owners: BTreeMap::new(),
+            before: BTreeMap::new(),
             clock: Time(0),
             full_until: Time(0),
             down_until: Time(0),
@@ -180,15 +183,28 @@ impl Database {
         Ok(committed)
     }
 
+    /// Since when it has been able to answer and to write.
+    pub(crate) fn ready(&self) -> Time {
+        self.full_until.max(self.down_until).max(self.slow_until)
+    }
+
     /// Did this node take the shard under this epoch, and nobody since?
     pub(crate) fn is_owner(&self, node: Stamp, shard: ShardId, epoch: Epoch) -> bool {
         self.owners.get(&shard) == Some(&(epoch, node))
     }
 
+    /// The last other node that owned the shard.
+    pub(crate) fn owner_before(&self, shard: ShardId) -> Option<Stamp> {
+        self.before.get(&shard).copied()
+    }
+
     /// Compare and raise: of two takers one wins.
     fn take_over(&mut self, node: Stamp, shard: ShardId, expected: Epoch) -> Option<Epoch> {
         let epoch = written(self.model.take_from(shard, &node.name(), expected))?;
-        self.owners.insert(shard, (epoch, node));
+        let before = self.owners.insert(shard, (epoch, node));
+        if let Some((_, before)) = before.filter(|(_, before)| *before != node) {
+            self.before.insert(shard, before);
+        }
         self.takeovers += 1;
         Some(epoch)
     }

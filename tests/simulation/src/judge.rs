@@ -7,10 +7,9 @@
 //! | I-8 | one request, one effect, one run |
 //! | refusal | what was refused at the first try is not there |
 //! | I-12 | signals of one client to one run are in the order in which they were acknowledged |
-//! | I-13 | a read sees what an earlier read of the run saw |
 //! | L-1, L-2, L-5 | behind the heal whatever is owed happens in time, and every run ends |
 //!
-//! Deliberately absent: what follows from the log alone (`ledger`).
+//! Deliberately absent: what follows from the log alone (`ledger`), and what a read must show (`reads`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -39,11 +38,7 @@ pub(crate) enum Kind {
     Terminate {
         run: Option<RunId>,
     },
-    Describe,
-    Read {
-        key: Key,
-        run: Option<RunId>,
-    },
+    Read,
     CompleteTask {
         run: RunId,
         scheduled: i64,
@@ -74,18 +69,11 @@ pub(crate) enum Outcome {
     Signaled {
         run: RunId,
     },
-    Read {
-        run: RunId,
-        events: usize,
-        open: bool,
-    },
 }
 
 #[derive(Clone, Debug)]
 struct Op {
     kind: Kind,
-    asked: Time,
-    heard: Time,
     outcome: Outcome,
 }
 
@@ -96,24 +84,21 @@ pub(crate) struct Ops {
 }
 
 impl Ops {
-    pub(crate) fn begin(&mut self, kind: Kind, now: Time) -> usize {
+    pub(crate) fn begin(&mut self, kind: Kind) -> usize {
         self.all.push(Op {
             kind,
-            asked: now,
-            heard: now,
             outcome: Outcome::Open,
         });
         self.all.len() - 1
     }
 
-    pub(crate) fn end(&mut self, op: usize, outcome: Outcome, now: Time) {
+    pub(crate) fn end(&mut self, op: usize, outcome: Outcome) {
         if let Some(op) = self
             .all
             .get_mut(op)
             .filter(|op| op.outcome == Outcome::Open)
         {
             op.outcome = outcome;
-            op.heard = now;
         }
     }
 
@@ -152,7 +137,6 @@ pub(crate) fn judge(ops: &Ops, ledger: &mut Ledger, heard_once: bool) {
     if heard_once {
         refusals(ops, &shown, ledger);
     }
-    reads(ops, ledger);
 }
 
 fn shown(ledger: &Ledger) -> Shown {
@@ -400,69 +384,6 @@ fn answers(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
                 if ledger.runs.get(run).is_some_and(|kept| kept.row.is_open()) =>
             {
                 ledger.violated("I-1", format!("{run} was terminated and is open"));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// I-13: reads of one run that follow each other never see less.
-fn reads(ops: &Ops, ledger: &mut Ledger) {
-    let mut heard: BTreeMap<RunId, Vec<(Time, usize)>> = BTreeMap::new();
-    let mut started: BTreeMap<RunId, Time> = BTreeMap::new();
-    let mut closed: BTreeMap<RunId, Time> = BTreeMap::new();
-    for op in &ops.all {
-        match &op.outcome {
-            Outcome::Read { run, events, open } => {
-                heard.entry(*run).or_default().push((op.heard, *events));
-                if !open {
-                    closed.entry(*run).or_insert(op.heard);
-                }
-            }
-            Outcome::Started { run, .. } => {
-                started.entry(*run).or_insert(op.heard);
-            }
-            _ => {}
-        }
-    }
-    for op in &ops.all {
-        match (&op.kind, &op.outcome) {
-            (Kind::Read { .. }, Outcome::Read { run, events, open }) => {
-                let before = heard.get(run).into_iter().flatten();
-                let most = before
-                    .filter(|(time, _)| *time < op.asked)
-                    .map(|(_, events)| *events)
-                    .max();
-                if most.is_some_and(|most| *events < most) {
-                    ledger.violated(
-                        "I-13",
-                        format!("{run} showed {most:?} events, and {events} to a later read"),
-                    );
-                }
-                if *open && closed.get(run).is_some_and(|time| *time < op.asked) {
-                    ledger.violated(
-                        "I-13",
-                        format!("{run} was closed, and open to a later read"),
-                    );
-                }
-            }
-            (
-                Kind::Read {
-                    key,
-                    run: Some(run),
-                },
-                Outcome::Refused,
-            ) => {
-                let kept = ledger
-                    .runs
-                    .get(run)
-                    .is_some_and(|kept| !kept.deleted && !ledger.quarantined.contains(run));
-                if kept && started.get(run).is_some_and(|time| *time < op.asked) {
-                    ledger.violated(
-                        "I-13",
-                        format!("{run} of {} was started and is not found", key.workflow_id),
-                    );
-                }
             }
             _ => {}
         }

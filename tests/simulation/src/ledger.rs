@@ -13,8 +13,11 @@ use cairn_history::log::{Parked, Record, Row, ShardBatch, Snapshot, Write};
 use cairn_proto::cairn::record::v1::{Changes, change::Change};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::{Memo, SearchAttributes};
+use cairn_proto::temporal::api::enums::v1::TaskQueueKind;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
+
+use crate::worker::STICKY;
 
 /// A rule that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -349,6 +352,7 @@ impl Ledger {
             ));
         }
         let wake = Workflow::next_wake(&kept.state, &Volatile::default());
+        let wake = wake.into_iter().chain(kept.sticky_until()).min();
         let late = match (kept.wake_at, wake) {
             (_, None) => false,
             (None, Some(_)) => true,
@@ -393,6 +397,18 @@ impl Kept {
             time: Time(i64::MIN),
             timers: BTreeMap::new(),
             over: BTreeSet::new(),
+        }
+    }
+
+    /// When a workflow task on a sticky queue that nobody has started must go to the normal one, as history tells.
+    fn sticky_until(&self) -> Option<Time> {
+        let last = self.events.last()?;
+        match last.attributes.as_ref()? {
+            Attributes::WorkflowTaskScheduledEventAttributes(it) => {
+                let queue = it.task_queue.as_ref()?;
+                (queue.kind() == TaskQueueKind::Sticky).then(|| time_of(last).after(STICKY))
+            }
+            _ => None,
         }
     }
 

@@ -6,6 +6,7 @@ mod history;
 mod matching;
 mod member;
 mod route;
+mod usurp;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -56,7 +57,8 @@ enum Slot {
 struct Owned {
     shard: Shard<Workflow>,
     epoch: Epoch,
-    asked: BTreeMap<Ticket, Asker>,
+    /// Who waits for an answer, and since when.
+    asked: BTreeMap<Ticket, (Asker, Time)>,
     offers: VecDeque<Batch>,
     /// Parts of the batch on its way that nobody confirmed yet.
     offering: BTreeMap<CallId, (Stamp, Batch)>,

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Kill,
     Pause,
     HandOver,
+    /// A node takes a shard whose owner has only stopped for a moment: a lease may be wrong, the epoch may not.
+    Usurp,
     Partition,
     MessageLost,
     MessageTwice,
@@ -39,10 +41,11 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Kill,
         Self::Pause,
         Self::HandOver,
+        Self::Usurp,
         Self::Partition,
         Self::MessageLost,
         Self::MessageTwice,
@@ -72,6 +75,7 @@ impl Fault {
             Self::Kill
                 | Self::Pause
                 | Self::HandOver
+                | Self::Usurp
                 | Self::Partition
                 | Self::ClockStep
                 | Self::WorkerDeath
@@ -128,6 +132,8 @@ pub(crate) struct Plan {
     /// Between two acts of the fates.
     pub(crate) calm: Duration,
     pub(crate) faults: BTreeSet<Fault>,
+    /// How long a writer waits for more at most, as it does behind a busy disk: then commits are of several shards.
+    pub(crate) gather: Duration,
     /// How many messages or calls in a thousand a fault strikes.
     pub(crate) rate: u64,
     /// Nodes say that they live so often.
@@ -160,17 +166,18 @@ impl Plan {
             seed,
             mode: mode.unwrap_or(drawn),
             nodes: if single { 1 } else { 2 + random.index(3) },
-            shards: 1 + u32::try_from(random.below(5)).unwrap_or(0),
-            writers: 1 + random.index(2),
+            shards: 1 + u32::try_from(random.below(7)).unwrap_or(0),
+            writers: if random.chance(300) { 2 } else { 1 },
             clients: 2 + random.index(3),
             workers: 2 + random.index(2),
             ids: 4 + random.below(10),
             think: random.between(Duration::from_millis(300), Duration::from_secs(8)),
             storm: random.between(Duration::from_secs(20), Duration::from_secs(90))
                 * if slow { 20 } else { 1 },
-            calm: random.between(Duration::from_secs(2), Duration::from_secs(15))
+            calm: random.between(Duration::from_secs(1), Duration::from_secs(10))
                 * if slow { 20 } else { 1 },
             faults,
+            gather: Duration::from_micros(*random.pick(&[1_000, 1_000, 50_000, 500_000])),
             rate: 1 + random.below(60),
             beat,
             lease: LEASE,

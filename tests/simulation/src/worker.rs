@@ -24,6 +24,8 @@ use crate::shape::{QUEUE, Replay, failure, payloads};
 use crate::world::World;
 
 pub(crate) const NAMESPACE: NamespaceId = NamespaceId([7; 16]);
+/// How long a workflow task waits for the worker that has the run in its cache.
+pub(crate) const STICKY: Duration = Duration::from_secs(5);
 const RPC: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_secs(70);
 /// How often an answer is tried.
@@ -379,7 +381,7 @@ impl World {
             token: task.token,
             identity,
             commands,
-            sticky: sticky.then_some((name, Duration::from_secs(5))),
+            sticky: sticky.then_some((name, STICKY)),
             return_new_workflow_task: self.random.chance(500),
             force_create_new_workflow_task: false,
             query_results: std::collections::HashMap::default(),
@@ -455,7 +457,7 @@ impl World {
 
     /// Sends an answer; now and then twice, or once more much later.
     fn answer_with(&mut self, index: usize, number: u64, question: Question, kind: &Kind) {
-        let op = self.ops.begin(kind.clone(), self.now);
+        let op = self.ops.begin(kind.clone());
         if let Some(chore) = self.workers[index].chores.get_mut(&number) {
             chore.op = Some(op);
         }
@@ -489,7 +491,7 @@ impl World {
             return;
         };
         *self.workers[index].busy.entry(chore.slot).or_default() += 1;
-        chore.op = Some(self.ops.begin(kind.clone(), self.now));
+        chore.op = Some(self.ops.begin(kind.clone()));
         chore.todo = Todo::Answer {
             question: Box::new(question.clone()),
         };
@@ -531,7 +533,7 @@ impl World {
             } else {
                 outcome
             };
-            self.ops.end(op, outcome, self.now);
+            self.ops.end(op, outcome);
         }
         match (chore.todo.clone(), reply) {
             (Todo::Fetch { task }, Reply::History { events, .. }) => {
@@ -614,7 +616,7 @@ impl World {
             .filter_map(|chore| chore.op)
             .collect();
         for op in ops {
-            self.ops.end(op, Outcome::InDoubt, self.now);
+            self.ops.end(op, Outcome::InDoubt);
         }
         let stamp = self.workers[index].stamp;
         let next = Stamp {

@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::database::{Database, Done};
 use crate::event::{Body, CallId, Envelope, Event, Heap, Op, Place, Stamp, StoreCall};
+use crate::glance::Glances;
 use crate::judge::{self, Ops};
 use crate::ledger::{Ledger, Violation};
 use crate::node::Node;
@@ -47,6 +48,7 @@ pub(crate) struct World {
     pub(crate) limits: Arc<Limits>,
     pub(crate) healed: bool,
     pub(crate) calls: u64,
+    pub(crate) glances: Glances,
     /// Calls without an answer so far: who asked which node.
     asked: BTreeMap<CallId, (Place, usize)>,
     /// Who does not hear whom, until when.
@@ -136,6 +138,7 @@ impl World {
             }),
             healed: false,
             calls: 0,
+            glances: Glances::new(),
             asked: BTreeMap::new(),
             deaf: BTreeMap::new(),
             cut_off: BTreeMap::new(),
@@ -263,12 +266,17 @@ impl World {
         }
     }
 
-    fn lives(&self, stamp: Stamp) -> bool {
+    pub(crate) fn lives(&self, stamp: Stamp) -> bool {
         self.nodes[stamp.index].up && self.nodes[stamp.index].stamp == stamp
     }
 
     fn works(&self, stamp: Stamp) -> bool {
         self.workers[stamp.index].up && self.workers[stamp.index].stamp == stamp
+    }
+
+    /// Since when a node has been able to reach the database.
+    pub(crate) fn reached(&self, node: usize) -> Time {
+        self.cut_off.get(&node).copied().unwrap_or_default()
     }
 
     pub(crate) fn call_id(&mut self) -> CallId {
@@ -497,6 +505,7 @@ impl World {
                 }
                 fresh
             }
+            Fault::Usurp => self.usurp(node),
             Fault::Partition => self.partition(),
             Fault::ClockStep => {
                 let seconds = i64::try_from(self.random.below(8)).unwrap_or(0) - 4;

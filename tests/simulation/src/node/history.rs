@@ -135,11 +135,12 @@ impl World {
             run: asking.run,
             start_request_id: asking.start_request_id,
         };
+        let since = self.now;
         let taken = self.step(node, shard, |owned, now, out| {
             if owned.releasing {
                 return false;
             }
-            owned.asked.insert(ticket, asker);
+            owned.asked.insert(ticket, (asker, since));
             owned
                 .shard
                 .ask(ticket, target, asking.question, now, &limits, out);
@@ -158,7 +159,7 @@ impl World {
         let Some(owned) = self.nodes[node].owned(shard) else {
             return;
         };
-        let Some(asker) = owned.asked.remove(&ticket) else {
+        let Some((asker, _)) = owned.asked.remove(&ticket) else {
             return;
         };
         let (to, id, reads) = match asker {

@@ -1,5 +1,7 @@
 //! A node among others: it says that it lives, takes what is its own, and hands over what is not.
 
+use std::time::Duration;
+
 use cairn_history::id::{Epoch, ShardId, Time};
 use cairn_history::placement::{self, CLOCK_SKEW_MAX, Decision, View, decide};
 
@@ -7,8 +9,12 @@ use super::{Purpose, Slot};
 use crate::event::{Event, Op};
 use crate::world::World;
 
+/// No answer takes longer, unless something holds it up that the plan has.
+const HANG: Duration = Duration::from_secs(15);
+
 impl World {
     pub(crate) fn beat(&mut self, node: usize) {
+        self.nobody_hangs(node);
         let leaving = self.nodes[node].leaving || self.nodes[node].astray;
         self.call_store(node, Purpose::Beat, Op::Beat { leaving });
         let stamp = self.nodes[node].stamp;
@@ -36,9 +42,11 @@ impl World {
             Slot::Here(here) => Some((*shard, here.epoch)),
             Slot::Taking => None,
         });
-        for decision in decide(&me, &this.view, &held.collect()) {
+        let judged = this.view.clone().judged_by(this.clock.read(self.now));
+        for decision in decide(&me, &judged, &held.collect()) {
             match decision {
                 Decision::Take { shard, from } if !self.is_taking(node, shard) => {
+                    self.allowed(node, shard);
                     self.take(node, shard, from);
                 }
                 Decision::Take { .. } => {}
@@ -47,6 +55,34 @@ impl World {
             }
         }
         self.queues_moved(node);
+    }
+
+    /// L-4: what a shard is asked it answers, or refuses, soon behind whatever held it up.
+    fn nobody_hangs(&mut self, node: usize) {
+        let this = &self.nodes[node];
+        let ready = self.database.ready().max(self.reached(node));
+        let ready = ready.max(this.paused_until.unwrap_or_default());
+        let late = this.slots.iter().find_map(|(shard, slot)| {
+            let Slot::Here(owned) = slot else {
+                return None;
+            };
+            let (_, (_, asked)) = owned.asked.first_key_value()?;
+            (self.now.since(ready.max(*asked)) > HANG).then_some(*shard)
+        });
+        if let Some(shard) = late {
+            let what = format!("{shard:?} of node {node} does not answer");
+            self.ledger.violated("L-4", what);
+        }
+    }
+
+    /// A shard is taken from a dead owner, from nobody or from oneself.
+    fn allowed(&mut self, node: usize, shard: ShardId) {
+        let this = &self.nodes[node];
+        let owner = this.view.owner(shard).map(|owner| owner.id.clone());
+        if let Some(owner) = owner.filter(|owner| *owner != this.stamp.name()) {
+            let what = format!("{node} takes {shard:?} from {owner}, which lives");
+            self.ledger.violated("lease", what);
+        }
     }
 
     fn hand_over(&mut self, node: usize, shard: ShardId, epoch: Epoch) {
@@ -58,7 +94,7 @@ impl World {
         }
     }
 
-    fn take(&mut self, node: usize, shard: ShardId, expected: Epoch) {
+    pub(super) fn take(&mut self, node: usize, shard: ShardId, expected: Epoch) {
         self.nodes[node].slots.insert(shard, Slot::Taking);
         self.call_store(
             node,

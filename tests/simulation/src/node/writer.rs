@@ -48,8 +48,8 @@ impl World {
         let writer = &mut self.nodes[node].writers[number];
         if !writer.busy {
             writer.busy = true;
-            let gather = if self.random.chance(300) {
-                Duration::from_micros(500)
+            let gather = if self.random.chance(500) {
+                self.random.between(Duration::ZERO, self.plan.gather)
             } else {
                 Duration::ZERO
             };
@@ -128,6 +128,7 @@ impl World {
                 Fate::Release => {
                     self.nodes[node].writers[number].retry = RETRY_MIN;
                     self.release(node, shard, epoch, part.through);
+                    self.glance(node, &part.batch);
                 }
                 Fate::Lose(why) => {
                     let stamp = self.nodes[node].stamp;
