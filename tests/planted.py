@@ -40,20 +40,18 @@ class Hunt:
     failpoints: str = ""
     arguments: tuple[str, ...] = ()
     kills: int = KILLS
-    store: str = "sqlite"
 
 
 HUNTS = (
     Hunt("reply-before-commit", "before_commit=sleep(50)"),
     Hunt("dedupe-before-frontier", "before_commit=sleep(200)", kills=6),
-    Hunt("no-epoch-proof", store="postgres"),
     Hunt("memory-kept-after-unknown", "before_commit=1%return(unknown)"),
     Hunt("dedupe-after-closed"),
     Hunt("wake-at-too-late", arguments=QUIET),
     Hunt("checkpoint-overtakes", arguments=QUIET, kills=6),
     Hunt("offer-not-made-again"),
     Hunt("buffered-event-dropped", kills=10),
-    Hunt("row-outside-transaction", kills=6),
+    Hunt("row-outside-transaction", kills=10),
     Hunt("open-before-close"),
 )
 
@@ -77,13 +75,12 @@ def settings(hunt: Hunt, binary: Path, directory: Path, seed: int, planted: bool
         directory,
         hunt.kills,
         seed,
-        hunt.store,
+        "sqlite",
         CONCURRENCY,
         environment=environment,
         failpoints={"FAILPOINTS": hunt.failpoints} if hunt.failpoints else {},
         extra=hunt.arguments,
         heal_seconds=HEAL_SECONDS,
-        usurp=hunt.bug == "no-epoch-proof",
     )
 
 

@@ -28,7 +28,8 @@ WORKER_DEATHS = 0.25
 UPTIME_SECONDS = (0.3, 2.5)
 SHORT_UPTIME_SECONDS = (0.0, 0.3)
 SHORT_UPTIMES = 0.25
-ALONE_SECONDS = (0.2, 1.0)
+ALONE_SECONDS = (6.0, 8.0)
+"""Longer than the lease: a shard is taken from nobody who lives."""
 TOGETHER_SECONDS = (0.5, 2.0)
 STARTS_MAX = 5
 NOT_KILLS = ("worker", "audit")
