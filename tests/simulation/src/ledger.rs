@@ -48,7 +48,7 @@ pub(crate) struct Kept {
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    pub(crate) runs: BTreeMap<RunId, Kept>,
+    pub(crate) runs: BTreeMap<RunId, Box<Kept>>,
     pub(crate) open: BTreeMap<Key, RunId>,
     epochs: BTreeMap<ShardId, Epoch>,
     pub(crate) violations: Vec<Violation>,
@@ -134,28 +134,34 @@ impl Ledger {
     fn append(&mut self, run: RunId, record: &Record, row: Option<&Row>, wake_at: Option<Time>) {
         self.records += 1;
         let before = self.runs.remove(&run);
-        let state = before.as_ref().map(|kept| kept.state.clone());
         if let Some(kept) = &before {
             self.follows(run, kept, record);
         } else if record.seq != 1 || record.first_event_id != 1 {
             self.violated("I-2", format!("{run} begins with record {}", record.seq));
         }
-        let state = match Workflow::apply(state, run, record) {
-            Ok(state) => state,
+        let applied = match before {
+            // The fold gets the only handle on the state: it need not copy.
+            Some(mut kept) => match Workflow::apply(Some(kept.state), run, record) {
+                Ok(state) => {
+                    kept.state = state;
+                    Ok(Some(kept))
+                }
+                Err(illegal) => Err(illegal),
+            },
+            None => Workflow::apply(None, run, record)
+                .map(|state| row.map(|row| Box::new(Kept::new(row.clone(), state)))),
+        };
+        let mut kept = match applied {
+            Ok(Some(kept)) => kept,
+            Ok(None) => {
+                self.violated("I-14", format!("{run} begins without a row"));
+                return;
+            }
             Err(illegal) => {
                 self.violated("I-11", format!("{run}, record {}: {illegal}", record.seq));
                 return;
             }
         };
-        let mut kept = match (before, row) {
-            (Some(kept), _) => kept,
-            (None, Some(row)) => Kept::new(row.clone(), state.clone()),
-            (None, None) => {
-                self.violated("I-14", format!("{run} begins without a row"));
-                return;
-            }
-        };
-        kept.state = state;
         kept.follow(record);
         if let Some(row) = row {
             kept.row = row.clone();

@@ -16,7 +16,7 @@ use cairn_history::id::{Epoch, Key, RunId, ShardId, Ticket, Time};
 use cairn_history::kind::{Offer, Queue};
 use cairn_history::placement::View;
 use cairn_history::shard::Shard;
-use cairn_matching::queue::{PollId, Queues};
+use cairn_matching::queue::{Name, PollId, Queues};
 
 use crate::clock::Clock;
 use crate::event::{CallId, Place, Stamp};
@@ -42,6 +42,9 @@ pub(crate) struct Node {
     polls: BTreeMap<PollId, Poll>,
     pending: BTreeMap<CallId, Pending>,
     view: View,
+    /// The members of the view, and where they put the queues that were asked for.
+    members: Vec<String>,
+    homes: BTreeMap<Name, Option<Stamp>>,
     calls: BTreeMap<u64, Purpose>,
     tickets: u64,
 }
@@ -156,6 +159,8 @@ impl Node {
             polls: BTreeMap::new(),
             pending: BTreeMap::new(),
             view: View::default(),
+            members: Vec::new(),
+            homes: BTreeMap::new(),
             calls: BTreeMap::new(),
             tickets: 0,
         }

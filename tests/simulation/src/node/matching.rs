@@ -45,10 +45,16 @@ fn queue_name(queue: &Queue) -> Name {
 }
 
 impl World {
-    pub(super) fn home_of(&self, node: usize, name: &Name) -> Option<Stamp> {
+    pub(super) fn home_of(&mut self, node: usize, name: &Name) -> Option<Stamp> {
+        let own = &mut self.nodes[node];
+        if let Some(home) = own.homes.get(name) {
+            return *home;
+        }
         let place = placement::Place::Queue(NamespaceId(name.namespace), &name.name);
-        let home = self.nodes[node].view.home(place)?;
-        Stamp::of_name(&home.id)
+        let home = own.view.home(place);
+        let home = home.and_then(|home| Stamp::of_name(&home.id));
+        own.homes.insert(name.clone(), home);
+        home
     }
 
     /// One input of the queues of a node, and all that it leads to.
@@ -340,8 +346,15 @@ impl World {
 
     /// The view has changed: polls on queues that moved end, and what was offered elsewhere is offered again.
     pub(super) fn queues_moved(&mut self, node: usize) {
-        let view = self.nodes[node].view.clone();
-        let me = self.nodes[node].stamp.name();
+        let own = &mut self.nodes[node];
+        let members: Vec<_> = own.view.members().map(|it| it.id.clone()).collect();
+        if own.members == members {
+            return;
+        }
+        own.members = members;
+        own.homes.clear();
+        let view = own.view.clone();
+        let me = own.stamp.name();
         let moved = |name: &Name| {
             let place = placement::Place::Queue(NamespaceId(name.namespace), &name.name);
             view.home(place).is_none_or(|home| home.id != me)
