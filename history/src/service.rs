@@ -28,7 +28,7 @@ mod alarm;
 mod api;
 mod clock;
 mod events;
-mod failpoint;
+pub mod failpoint;
 mod membership;
 mod offers;
 mod refusal;

@@ -50,6 +50,7 @@ def main() -> int:
     parser.add_argument("--pauses", type=int, default=3, help="SIGSTOP beyond the lease")
     parser.add_argument("--partitions", type=int, default=2, help="cuts of a node from others, database, clients")
     parser.add_argument("--restarts", type=int, default=1, help="rolling restarts of every node by SIGTERM")
+    parser.add_argument("--falls", type=int, default=0, help="deaths of a node in its hand-over or with another's answer in hand (feature failpoints)")
     parser.add_argument("--rejected", type=int, default=0, metavar="N", help="fail unless so many stale commits were rejected")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     parser.add_argument("--nodes", type=int, default=3)
@@ -75,7 +76,7 @@ def main() -> int:
         chosen.cairn.resolve(),
         directory.resolve(),
         chosen.seed,
-        Counter(kill=chosen.kills, pause=chosen.pauses, partition=chosen.partitions, restart=chosen.restarts),
+        Counter(kill=chosen.kills, pause=chosen.pauses, partition=chosen.partitions, restart=chosen.restarts, fall=chosen.falls),
         chosen.nodes,
         chosen.concurrency,
         chosen.workers,

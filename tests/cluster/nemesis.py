@@ -31,6 +31,12 @@ PAUSE_SECONDS = (5.5, 15.0)
 """Beyond the lease of five seconds."""
 CUT_SECONDS = (3.0, 15.0)
 WORKER_DEATHS = 0.15
+POINTS = {
+    "before_hand_over": "1*return(abort)",
+    "after_hand_over": "1*return(abort)",
+    "before_answer": "200*off->1*return(abort)",
+}
+"""Where a node dies that is to die at an exact point: in its hand-over, or with the answer of another node in hand."""
 AUDIT_EVERY = 10
 
 
@@ -79,7 +85,7 @@ class Nemesis:
 
     async def rage(self, plan: Iterable[str]) -> None:
         """Every step of a plan, in an order of its own."""
-        acts: dict[str, Callable[[str], Awaitable[None]]] = {"kill": self.kill, "pause": self.pause, "partition": self.partition, "restart": self.restart}
+        acts: dict[str, Callable[[str], Awaitable[None]]] = {"kill": self.kill, "pause": self.pause, "partition": self.partition, "restart": self.restart, "fall": self.fall}
         steps = list(plan)
         self.rng.shuffle(steps)
         for number, name in enumerate(steps, 1):
@@ -174,22 +180,46 @@ class Nemesis:
     async def restart(self, what: str) -> None:
         """A rolling restart: each node is told to go, ends, and comes back."""
         for node in self.nodes:
-            step = f"{what}, {node.name}"
-            await node.scrape()
-            before = await self.table.read()
-            await self.log.note("down", what=step)
-            node.away = True
-            node.server.send(signal.SIGTERM)
-            await self.taken("term", step, before, [node])
-            self.crew.fill()
-            await self.ended(node, step)
-            await node.start()
-            await self.balanced(step)
-            await self.log.note("up", what=step)
+            await self.renew(node, f"{what}, {node.name}")
         self.done["rolling restart"] += 1
 
-    async def ended(self, node: Node, what: str) -> None:
-        """A node that was told to go ends by itself, and well."""
+    async def renew(self, node: Node, what: str) -> None:
+        """A node is told to go, ends, and comes back."""
+        await node.scrape()
+        before = await self.table.read()
+        await self.log.note("down", what=what)
+        node.away = True
+        node.server.send(signal.SIGTERM)
+        await self.taken("term", what, before, [node])
+        self.crew.fill()
+        await self.ended(node, what)
+        await node.start()
+        await self.balanced(what)
+        await self.log.note("up", what=what)
+
+    async def fall(self, what: str) -> None:
+        """A node dies at an exact point. Its server must have places to fail at."""
+        node = self.rng.choice(self.nodes)
+        point = self.rng.choice(sorted(POINTS))
+        what = f"{what} at {point}, {node.name}"
+        node.server.environment["FAILPOINTS"] = f"{point}={POINTS[point]}"
+        await self.renew(node, f"{what}, armed")
+        del node.server.environment["FAILPOINTS"]
+        before = await self.table.read()
+        await self.log.note("down", what=what)
+        if point != "before_answer":
+            node.away = True
+            node.server.send(signal.SIGTERM)
+        await self.ended(node, what, -signal.SIGABRT)
+        node.away = True
+        self.crew.fill()
+        await self.taken("kill", what, before, [node])
+        await self.log.note("up", what=what)
+        await self.back(node, self.rng.uniform(*AWAY_SECONDS), f"{what}, back")
+        self.done[f"fall at {point}"] += 1
+
+    async def ended(self, node: Node, what: str, code: int = 0) -> None:
+        """A node ends by itself, and as it should."""
         process = node.server.process
         assert process is not None
 
@@ -200,7 +230,7 @@ class Nemesis:
             await until(gone, f"{node.name} to end", EXIT_SECONDS_MAX)
         except TimedOut as late:
             self.violations.append(Violation("shutdown", f"{what}: {late}"))
-        if process.returncode:
+        if process.poll() not in (None, code):
             self.violations.append(Violation("shutdown", f"{what}: ended with {process.returncode}: {node.server.log_end(500)}"))
         node.server.kill()
 

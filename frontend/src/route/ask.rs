@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use cairn_history::id::Time;
 use cairn_history::placement::Place;
+use cairn_history::service::failpoint;
 use cairn_proto::elsewhere::Elsewhere;
 use futures::future::BoxFuture;
 use tonic::transport::Channel;
@@ -99,7 +100,10 @@ impl Router {
                         () = self.death(&node) => Err(Elsewhere::Moved.status("its node is dead")),
                     };
                     match answer {
-                        Ok(answer) => return Ok(answer),
+                        Ok(answer) => {
+                            failpoint::reached("before_answer");
+                            return Ok(answer);
+                        }
                         Err(status) if fate(&status) == Fate::Answered => return Err(status),
                         Err(status) => fate(&status),
                     }

@@ -1,12 +1,16 @@
-//! Places around a commit where the tests let this process die, wait or be told the wrong thing. `FAILPOINTS` says what
-//! happens where and how often, in the language of the crate `fail`; without the feature `failpoints` there are none.
+//! Places where the tests let this process die, wait or be told the wrong thing: around a commit, around a change of owner, and
+//! before an answer. `FAILPOINTS` says what happens where and how often, in the language of the crate `fail`; without the feature
+//! `failpoints` there are none.
 //!
-//! | place            | `return(…)` may be                                                        |
-//! |------------------|---------------------------------------------------------------------------|
-//! | `before_commit`  | `abort`, `rolled_back`, `unknown` (never written), `late` (written later) |
-//! | `after_commit`   | `abort`, `unknown` (written)                                              |
-//! | `after_release`  | `abort`                                                                   |
-//! | `after_takeover` | `abort`                                                                   |
+//! | place              | when                                             | `return(…)` may be                                                        |
+//! |--------------------|--------------------------------------------------|---------------------------------------------------------------------------|
+//! | `before_commit`    |                                                  | `abort`, `rolled_back`, `unknown` (never written), `late` (written later) |
+//! | `after_commit`     | nobody was answered yet                          | `abort`, `unknown` (written)                                              |
+//! | `after_release`    | its answers have left the shard                  | `abort`                                                                   |
+//! | `after_takeover`   | a shard is this node's, which holds nothing yet  | `abort`                                                                   |
+//! | `before_hand_over` | a shard is finished and still this node's        | `abort`                                                                   |
+//! | `after_hand_over`  | it is nobody's, and nobody was told              | `abort`                                                                   |
+//! | `before_answer`    | the owner has answered, its caller has not heard | `abort`                                                                   |
 
 use std::sync::Arc;
 
@@ -22,7 +26,7 @@ pub(super) fn arm() {
 }
 
 /// Something happens here, or the process dies.
-pub(super) fn reached(place: &str) {
+pub fn reached(place: &str) {
     if let Some(what) = told(place)
         && what == "abort"
     {

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::{History, Shell};
+use super::{History, Shell, failpoint};
 use crate::id::{Epoch, ShardId, Time};
 use crate::kind::Queue;
 use crate::log::Failure;
@@ -383,7 +383,9 @@ impl Shell {
             }
             slot.give_up(&self, epoch);
         }
+        failpoint::reached("before_hand_over");
         let released = self.store.release(shard, epoch).await;
+        failpoint::reached("after_hand_over");
         membership.releasing.lock().remove(&shard);
         match released {
             Ok(()) => tracing::info!(shard = shard.0, epoch = epoch.0, "shard.released"),
