@@ -98,34 +98,40 @@ impl Frontend {
             visibility_archival_state: ArchivalState::Disabled.into(),
             ..Default::default()
         };
-        match self.put_namespace(SYSTEM_ID, SYSTEM, record).await {
-            Err(Error::NamespaceExists(_)) => Ok(()),
-            other => other,
+        match self.put_namespace(SYSTEM_ID, SYSTEM, record, None).await {
+            // Another node was faster.
+            Ok(_) | Err(Error::NamespaceExists(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
+    /// Writes a namespace, in place of one that was read `before`. `false`: another node has changed it since.
     async fn put_namespace(
         &self,
         id: NamespaceId,
         name: &str,
         record: record::Namespace,
-    ) -> Result<(), Error> {
+        before: Option<&Namespace>,
+    ) -> Result<bool, Error> {
         let stored = log::Namespace {
             id,
             name: name.to_owned(),
             record: record.encode_to_vec().into(),
         };
-        match self.store.put_namespace(&stored).await {
-            Ok(()) => {
+        let before = before.map(|before| &before.stored[..]);
+        match self.store.put_namespace(&stored, before).await {
+            Ok(false) => Ok(false),
+            Ok(true) => {
                 self.namespaces.put(Namespace {
                     id,
                     name: name.to_owned(),
                     record,
+                    stored: stored.record,
                 });
                 if let Some(router) = &self.router {
                     router.tell_namespaces().await;
                 }
-                Ok(())
+                Ok(true)
             }
             Err(log::Failure::Refused(_)) => Err(Error::NamespaceExists(name.to_owned())),
             Err(failure) => Err(Error::Write(failure)),
@@ -165,7 +171,7 @@ pub(crate) async fn register(
         ..Default::default()
     };
     let id = NamespaceId(frontend.fresh_uuid().into_bytes());
-    frontend.put_namespace(id, &name, record).await?;
+    frontend.put_namespace(id, &name, record, None).await?;
     Ok(pb::RegisterNamespaceResponse {})
 }
 

@@ -25,6 +25,7 @@ use cairn_proto::temporal::api::common::v1::{WorkflowExecution, WorkflowType};
 use cairn_proto::temporal::api::enums::v1::{
     CommandType, EventType, HistoryEventFilterType, QueryResultType,
 };
+use cairn_proto::temporal::api::namespace::v1::UpdateNamespaceInfo;
 use cairn_proto::temporal::api::query::v1::WorkflowQuery;
 use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use cairn_proto::temporal::api::workflowservice::v1 as pb;
@@ -148,6 +149,20 @@ fn execution(number: usize) -> WorkflowExecution {
         workflow_id: id(number),
         ..WorkflowExecution::default()
     }
+}
+
+/// Adds a note of its own to the namespace.
+async fn note(frontend: &Frontend, number: usize) {
+    let request = pb::UpdateNamespaceRequest {
+        namespace: NAMESPACE.to_owned(),
+        update_info: Some(UpdateNamespaceInfo {
+            data: [(id(number), String::new())].into(),
+            ..UpdateNamespaceInfo::default()
+        }),
+        ..pb::UpdateNamespaceRequest::default()
+    };
+    let updated = frontend.update_namespace(Request::new(request));
+    updated.await.unwrap();
 }
 
 async fn start(frontend: &Frontend, number: usize) {
@@ -288,6 +303,17 @@ async fn live(store: impl Fn() -> Arc<dyn Store> + Send) {
     let registered = second.register_namespace(Request::new(register));
     registered.await.unwrap();
     let worker = tokio::spawn(work(Arc::clone(&first), Arc::clone(&second)));
+
+    // What all of them write at once is all there.
+    let all = [&first, &second, &third];
+    join_all((0..RUNS).map(|number| note(all[number % 3], number))).await;
+    let describe = pb::DescribeNamespaceRequest {
+        namespace: NAMESPACE.to_owned(),
+        ..pb::DescribeNamespaceRequest::default()
+    };
+    let described = first.describe_namespace(Request::new(describe)).await;
+    let info = described.unwrap().into_inner().namespace_info.unwrap();
+    assert_eq!(info.data.len(), RUNS);
 
     // Everything goes through every process.
     join_all((0..RUNS).map(|number| start(&third, number))).await;

@@ -358,8 +358,13 @@ pub trait Store: Audit {
     /// All namespaces, by name.
     async fn namespaces(&self) -> Result<Vec<Namespace>, ReadError>;
 
-    /// Inserts a namespace, or replaces the one with its id. `Failure::Refused` if the name belongs to another.
-    async fn put_namespace(&self, namespace: &Namespace) -> Result<(), Failure>;
+    /// Inserts a namespace, or replaces the one with its id, whose record must still be `before`: `false` if it is not, and nothing
+    /// was written. `Failure::Refused` if the name belongs to another.
+    async fn put_namespace(
+        &self,
+        namespace: &Namespace,
+        before: Option<&[u8]>,
+    ) -> Result<bool, Failure>;
 
     /// A value of the database itself (cluster id, token key): stored on first use, the same for ever.
     async fn setting(&self, name: &str, fresh: &[u8]) -> Result<Vec<u8>, Failure>;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cairn_history::id::NamespaceId;
 use cairn_history::log;
 use cairn_proto::cairn::record::v1 as record;
@@ -15,6 +16,8 @@ pub(crate) struct Namespace {
     pub(crate) id: NamespaceId,
     pub(crate) name: String,
     pub(crate) record: record::Namespace,
+    /// The record as it is stored.
+    pub(crate) stored: Bytes,
 }
 
 impl Namespace {
@@ -83,7 +86,12 @@ impl Cache {
         };
         for log::Namespace { id, name, record } in stored {
             match record::Namespace::decode(&*record) {
-                Ok(record) => known.put(Namespace { id, name, record }),
+                Ok(decoded) => known.put(Namespace {
+                    id,
+                    name,
+                    record: decoded,
+                    stored: record,
+                }),
                 Err(error) => {
                     tracing::error!(namespace = name, %error, "failed to read a namespace");
                 }

@@ -1,4 +1,4 @@
-//! `UpdateNamespace` and `DeprecateNamespace`: what is set is merged into what there is.
+//! `UpdateNamespace` and `DeprecateNamespace`: what is set is merged into what there is, and merged anew if another node was faster.
 
 use std::collections::HashMap;
 
@@ -18,6 +18,44 @@ pub(crate) async fn update(
     frontend: &Frontend,
     request: pb::UpdateNamespaceRequest,
 ) -> Result<pb::UpdateNamespaceResponse, Error> {
+    let name = request.namespace.clone();
+    change(frontend, &name, |record| {
+        merge(frontend, record, request.clone())
+    })
+    .await?;
+    let described = described(frontend, &*existing(frontend, &name)?);
+    Ok(pb::UpdateNamespaceResponse {
+        namespace_info: described.namespace_info,
+        config: described.config,
+        replication_config: described.replication_config,
+        ..Default::default()
+    })
+}
+
+/// Changes a namespace as it is when the change is written.
+async fn change(
+    frontend: &Frontend,
+    name: &str,
+    change: impl Fn(&mut record::Namespace) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let _turn = frontend.namespace_updates.lock().await;
+    loop {
+        frontend.refresh().await?;
+        let before = existing(frontend, name)?;
+        let mut record = before.record.clone();
+        change(&mut record)?;
+        let put = frontend.put_namespace(before.id, name, record, Some(&before));
+        if put.await? {
+            return Ok(());
+        }
+    }
+}
+
+fn merge(
+    frontend: &Frontend,
+    record: &mut record::Namespace,
+    request: pb::UpdateNamespaceRequest,
+) -> Result<(), Error> {
     let pb::UpdateNamespaceRequest {
         namespace: name,
         update_info,
@@ -27,15 +65,11 @@ pub(crate) async fn update(
         promote_namespace,
         ..
     } = request;
-    let _turn = frontend.namespace_updates.lock().await;
-    frontend.refresh().await?;
-    let namespace = existing(frontend, &name)?;
-    let mut record = namespace.record.clone();
     if let Some(info) = update_info {
-        merge_info(&mut record, info)?;
+        merge_info(record, info)?;
     }
     if let Some(config) = config {
-        merge_config(frontend, &mut record, config)?;
+        merge_config(frontend, record, config)?;
     }
     if !delete_bad_binary.is_empty() {
         let known = record.bad_binaries.get_or_insert_default();
@@ -57,14 +91,7 @@ pub(crate) async fn update(
             "global namespace is not enabled on this cluster, cannot update global namespace or promote local namespace: {name}"
         )));
     }
-    frontend.put_namespace(namespace.id, &name, record).await?;
-    let described = described(frontend, &*existing(frontend, &name)?);
-    Ok(pb::UpdateNamespaceResponse {
-        namespace_info: described.namespace_info,
-        config: described.config,
-        replication_config: described.replication_config,
-        ..Default::default()
-    })
+    Ok(())
 }
 
 /// What is not set stays as it is; data is added to what there is.
@@ -129,13 +156,10 @@ pub(crate) async fn deprecate(
     frontend: &Frontend,
     request: pb::DeprecateNamespaceRequest,
 ) -> Result<pb::DeprecateNamespaceResponse, Error> {
-    let _turn = frontend.namespace_updates.lock().await;
-    frontend.refresh().await?;
-    let namespace = existing(frontend, &request.namespace)?;
-    let mut record = namespace.record.clone();
-    record.state = NamespaceState::Deprecated.into();
-    frontend
-        .put_namespace(namespace.id, &namespace.name, record)
-        .await?;
+    change(frontend, &request.namespace, |record| {
+        record.state = NamespaceState::Deprecated.into();
+        Ok(())
+    })
+    .await?;
     Ok(pb::DeprecateNamespaceResponse {})
 }

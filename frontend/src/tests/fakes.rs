@@ -146,14 +146,22 @@ impl Store for Memory {
         Ok(self.namespaces.lock().unwrap().clone())
     }
 
-    async fn put_namespace(&self, namespace: &Namespace) -> Result<(), Failure> {
+    async fn put_namespace(
+        &self,
+        namespace: &Namespace,
+        before: Option<&[u8]>,
+    ) -> Result<bool, Failure> {
         let mut namespaces = self.namespaces.lock().unwrap();
+        let stored = namespaces.iter().find(|known| known.id == namespace.id);
+        if stored.is_some_and(|stored| Some(&stored.record[..]) != before) {
+            return Ok(false);
+        }
         namespaces.retain(|known| known.id != namespace.id);
         if namespaces.iter().any(|known| known.name == namespace.name) {
             return Err(Failure::Refused("the name is taken".into()));
         }
         namespaces.push(namespace.clone());
-        Ok(())
+        Ok(true)
     }
 
     async fn setting(&self, name: &str, fresh: &[u8]) -> Result<Vec<u8>, Failure> {

@@ -296,8 +296,12 @@ impl Store for Model {
         Ok(self.read()?.namespaces())
     }
 
-    async fn put_namespace(&self, namespace: &Namespace) -> Result<(), Failure> {
-        self.write()?.put_namespace(namespace)
+    async fn put_namespace(
+        &self,
+        namespace: &Namespace,
+        before: Option<&[u8]>,
+    ) -> Result<bool, Failure> {
+        self.write()?.put_namespace(namespace, before)
     }
 
     async fn setting(&self, name: &str, fresh: &[u8]) -> Result<Vec<u8>, Failure> {

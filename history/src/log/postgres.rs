@@ -260,12 +260,17 @@ impl Store for Postgres {
         read::namespaces(&self.readers).await.map_err(read::error)
     }
 
-    async fn put_namespace(&self, namespace: &Namespace) -> Result<(), Failure> {
+    async fn put_namespace(
+        &self,
+        namespace: &Namespace,
+        before: Option<&[u8]>,
+    ) -> Result<bool, Failure> {
         let mut transaction = self.aside.begin().await?;
-        transaction
-            .run(async |connection| write::namespace(connection, namespace).await)
+        let written = transaction
+            .run(async |connection| write::namespace(connection, namespace, before).await)
             .await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(written)
     }
 
     async fn setting(&self, name: &str, fresh: &[u8]) -> Result<Vec<u8>, Failure> {

@@ -281,8 +281,12 @@ impl Store for Sqlite {
         self.read(read::namespaces)
     }
 
-    async fn put_namespace(&self, namespace: &Namespace) -> Result<(), Failure> {
-        self.change(|writer| write::namespace(writer, namespace))
+    async fn put_namespace(
+        &self,
+        namespace: &Namespace,
+        before: Option<&[u8]>,
+    ) -> Result<bool, Failure> {
+        self.change(|writer| write::namespace(writer, namespace, before))
     }
 
     async fn setting(&self, name: &str, fresh: &[u8]) -> Result<Vec<u8>, Failure> {

@@ -377,12 +377,18 @@ impl Script {
             name: self.text(),
             record: self.blob(10),
         };
-        let done = outcome(&one.put_namespace(&namespace).await);
-        assert_eq!(
-            done,
-            outcome(&other.put_namespace(&namespace).await),
-            "{told}"
-        );
+        // Mostly what is there, as who has just read it would say.
+        let known = one.namespaces().await.unwrap();
+        let known = known.into_iter().find(|known| known.id == namespace.id);
+        let before = match known {
+            Some(known) if self.random.random_bool(0.7) => Some(known.record),
+            _ => self.random.random_bool(0.5).then(|| self.blob(3)),
+        };
+        let before = before.as_deref();
+        let done = one.put_namespace(&namespace, before).await;
+        let too = other.put_namespace(&namespace, before).await;
+        assert_eq!(outcome(&done), outcome(&too), "{told}");
+        assert_eq!(done.ok(), too.ok(), "{told}");
         let (name, fresh) = (self.text(), self.blob(4));
         let value = one.setting(&name, &fresh).await.unwrap();
         assert_eq!(value, other.setting(&name, &fresh).await.unwrap(), "{told}");

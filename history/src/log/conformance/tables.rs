@@ -281,24 +281,21 @@ pub(super) async fn a_namespace_keeps_its_id_and_a_name_its_namespace(place: &mu
         name: name.to_owned(),
         record: Bytes::from_static(record),
     };
-    store
-        .put_namespace(&namespace(1, "b\0", b"1"))
-        .await
-        .unwrap();
-    store.put_namespace(&namespace(2, "a", b"2")).await.unwrap();
-    store
-        .put_namespace(&namespace(1, "b\0", b"3"))
-        .await
-        .unwrap();
-    let failure = store
-        .put_namespace(&namespace(3, "a", b"4"))
-        .await
-        .unwrap_err();
-    assert!(matches!(failure, Failure::Refused(_)), "{failure:?}");
+    let put = async |namespace, before: Option<&[u8]>| {
+        let put = store.put_namespace(&namespace, before).await;
+        put.map_err(|failure| matches!(failure, Failure::Refused(_)))
+    };
+    assert_eq!(put(namespace(1, "b\0", b"1"), None).await, Ok(true));
+    assert_eq!(put(namespace(2, "a", b"2"), None).await, Ok(true));
+    assert_eq!(put(namespace(1, "b\0", b"3"), Some(b"1")).await, Ok(true));
+    assert_eq!(put(namespace(3, "a", b"4"), None).await, Err(true));
     let all = [namespace(2, "a", b"2"), namespace(1, "b\0", b"3")];
     assert_eq!(store.namespaces().await.unwrap(), all);
-    store.put_namespace(&namespace(2, "c", b"5")).await.unwrap();
-    store.put_namespace(&namespace(3, "a", b"6")).await.unwrap();
+    assert_eq!(put(namespace(2, "c", b"5"), Some(b"2")).await, Ok(true));
+    assert_eq!(put(namespace(3, "a", b"6"), None).await, Ok(true));
+    // Of two who have read the same, the second writes nothing.
+    assert_eq!(put(namespace(2, "c", b"7"), Some(b"2")).await, Ok(false));
+    assert_eq!(put(namespace(2, "c", b"7"), None).await, Ok(false));
     let all = [
         namespace(3, "a", b"6"),
         namespace(1, "b\0", b"3"),

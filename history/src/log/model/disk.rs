@@ -372,7 +372,11 @@ impl Disk {
         }
     }
 
-    pub(super) fn put_namespace(&mut self, namespace: &Namespace) -> Result<(), Failure> {
+    pub(super) fn put_namespace(
+        &mut self,
+        namespace: &Namespace,
+        before: Option<&[u8]>,
+    ) -> Result<bool, Failure> {
         let taken = self
             .namespaces
             .values()
@@ -380,8 +384,12 @@ impl Disk {
         if taken {
             return Err(refused("the name belongs to another namespace"));
         }
+        let stored = self.namespaces.get(&namespace.id);
+        if stored.is_some_and(|stored| Some(&stored.record[..]) != before) {
+            return Ok(false);
+        }
         self.namespaces.insert(namespace.id, namespace.clone());
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn setting(&mut self, name: &str, fresh: &[u8]) -> Vec<u8> {

@@ -326,12 +326,18 @@ async fn put_heartbeats(connection: &mut PgConnection, net: &Net<'_>) -> Result<
     Ok(())
 }
 
-pub(super) async fn namespace(connection: &mut PgConnection, namespace: &Namespace) -> Result<()> {
+pub(super) async fn namespace(
+    connection: &mut PgConnection,
+    namespace: &Namespace,
+    before: Option<&[u8]>,
+) -> Result<bool> {
     let statement = sqlx::query(include_str!("queries/put_namespace.sql"))
         .bind(&namespace.id.0[..])
         .bind(namespace.name.as_bytes())
-        .bind(&namespace.record[..]);
-    execute(connection, statement).await
+        .bind(&namespace.record[..])
+        .bind(before);
+    let done = statement.execute(connection).await?;
+    Ok(done.rows_affected() > 0)
 }
 
 pub(super) async fn setting(

@@ -224,14 +224,19 @@ fn delete(connection: &Connection, id: RunId) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn namespace(connection: &Connection, namespace: &Namespace) -> Result<()> {
-    let values = params![namespace.id.0, namespace.name, &namespace.record[..]];
+pub(super) fn namespace(
+    connection: &Connection,
+    namespace: &Namespace,
+    before: Option<&[u8]>,
+) -> Result<bool> {
+    let Namespace { id, name, record } = namespace;
+    let values = params![id.0, name, &record[..], before];
     run(
         connection,
         include_str!("queries/put_namespace.sql"),
         values,
     )
-    .map(|_| ())
+    .map(|written| written > 0)
 }
 
 pub(super) fn setting(connection: &Connection, name: &str, fresh: &[u8]) -> Result<Vec<u8>> {
