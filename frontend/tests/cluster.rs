@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_frontend::Frontend;
-use cairn_frontend::engine::{Cluster, Engine, Options};
+use cairn_frontend::engine::{Cluster, Engine, Options, Tls};
 use cairn_history::execution::Limits;
 use cairn_history::log::Store;
 use cairn_history::placement::{Node, Place, View};
@@ -40,6 +40,8 @@ mod memory;
 #[cfg(feature = "postgres-tests")]
 #[path = "cluster/postgres.rs"]
 mod postgres;
+#[path = "cluster/tls.rs"]
+mod tls;
 
 const NAMESPACE: &str = "everywhere";
 const SHARDS: u32 = 8;
@@ -50,19 +52,22 @@ const RUNS: usize = 40;
 struct Process {
     runtime: Option<Runtime>,
     engine: Engine,
+    /// Its internal port.
+    address: String,
 }
 
 impl Process {
-    async fn start(name: &str, store: Arc<dyn Store>) -> Self {
+    async fn start(name: &str, store: Arc<dyn Store>, tls: Option<Tls>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
         let name = name.to_owned();
-        let engine = runtime
+        let (engine, address) = runtime
             .spawn(async move {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap().to_string();
                 let options = Options {
                     frontend: cairn_frontend::Config::default(),
                     history: service::Config {
@@ -74,19 +79,21 @@ impl Process {
                     namespaces: vec![("default".to_owned(), Duration::from_hours(24))],
                     cluster: Some(Cluster {
                         node: name,
-                        address: listener.local_addr().unwrap().to_string(),
+                        address: address.clone(),
                         listener,
-                        tls: None,
+                        tls,
                     }),
                 };
                 let clock = Arc::new(SystemClock::default());
-                Engine::open(store, clock, options).await.unwrap()
+                let engine = Engine::open(store, clock, options).await.unwrap();
+                (engine, address)
             })
             .await
             .unwrap();
         Self {
             runtime: Some(runtime),
             engine,
+            address,
         }
     }
 
@@ -282,12 +289,12 @@ fn end() -> Command {
     }
 }
 
-/// A life of a cluster. `store` makes the handle of one more process on the same database.
-async fn live(store: impl Fn() -> Arc<dyn Store> + Send) {
+/// A life of a cluster. `store` makes the handle of one more process on the same database, `tls` what one more shows to others.
+async fn live(store: impl Fn() -> Arc<dyn Store> + Send, tls: impl Fn() -> Option<Tls> + Send) {
     let observer = store();
-    let one = Process::start("one", store()).await;
-    let two = Process::start("two", store()).await;
-    let mut three = Process::start("three", store()).await;
+    let one = Process::start("one", store(), tls()).await;
+    let two = Process::start("two", store(), tls()).await;
+    let mut three = Process::start("three", store(), tls()).await;
     settled(&*observer, &["one", "three", "two"]).await;
     let (first, second, third) = (one.frontend(), two.frontend(), three.frontend());
 

@@ -21,5 +21,5 @@ async fn a_cluster_lives_on_postgresql() {
         stores.push(Arc::new(store.unwrap()));
     }
     let stores = parking_lot::Mutex::new(stores);
-    super::live(|| stores.lock().pop().unwrap()).await;
+    super::live(|| stores.lock().pop().unwrap(), || None).await;
 }
