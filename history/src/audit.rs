@@ -18,7 +18,7 @@
 //!
 //! What may lag: an open run's `history_length`, `history_size_bytes` and `state_transition_count` are those of the transition that
 //! wrote the row last (start, upsert, close). That transition is known by its `state_transition_count`, so the whole row must
-//! be the projection as of then, and all but those three columns and the search attribute `BuildIds` as of now. A parked offer that nobody owes any more is legal until a look finds it,
+//! be the projection as of then, and all but those three columns and the search attributes `BuildIds` and `BinaryChecksums` as of now. A parked offer that nobody owes any more is legal until a look finds it,
 //! and so is the heartbeat register of an activity that has ended, and a snapshot of another version.
 //!
 //! A log that is broken (I-2, I-3, I-4) is not folded, and a row that disagrees about the close is not compared further: what

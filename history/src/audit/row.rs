@@ -46,16 +46,17 @@ pub(crate) fn late(row: &Row, mut now: Row) -> Vec<&'static str> {
         now.history_length = row.history_length;
         now.history_size_bytes = row.history_size_bytes;
         now.state_transition_count = row.state_transition_count;
-        now.search_attributes = with_build_ids_of(&row.search_attributes, &now.search_attributes);
+        now.search_attributes = with_workers_of(&row.search_attributes, &now.search_attributes);
     }
     differences(row, &now)
 }
 
-/// The attribute that a workflow task may change without the row being written: it would cost each run another write.
-const BUILD_IDS: &str = "BuildIds";
+/// What says who has worked on a run. A workflow task may change it without the row being written: it would cost each run another
+/// write.
+const WORKERS: [&str; 2] = ["BinaryChecksums", "BuildIds"];
 
-/// Search attributes with the build ids of others.
-fn with_build_ids_of(others: &[u8], own: &Bytes) -> Bytes {
+/// Search attributes with the workers of others.
+fn with_workers_of(others: &[u8], own: &Bytes) -> Bytes {
     let decoded = (
         SearchAttributes::decode(others),
         SearchAttributes::decode(&own[..]),
@@ -64,8 +65,10 @@ fn with_build_ids_of(others: &[u8], own: &Bytes) -> Bytes {
         return own.clone();
     };
     let fields = &mut attributes.indexed_fields;
-    fields.remove(BUILD_IDS);
-    fields.extend(others.indexed_fields.remove_entry(BUILD_IDS));
+    for name in WORKERS {
+        fields.remove(name);
+        fields.extend(others.indexed_fields.remove_entry(name));
+    }
     attributes.encode_to_vec().into()
 }
 

@@ -9,6 +9,7 @@ mod signals;
 mod starts;
 mod tasks;
 mod timers;
+mod whole;
 mod world;
 
 use world::World;

@@ -16,6 +16,7 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 use cairn_proto::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 
+use super::whole;
 use crate::execution::command::{Attributes, Command, ContinueAsNew, ScheduleActivity, Signed};
 use crate::execution::workflow_task::normal_queue;
 use crate::execution::*;
@@ -58,6 +59,8 @@ pub(super) struct World {
     tokens: BTreeMap<String, ActivityToken>,
     queries: Vec<String>,
     pub(super) out: String,
+    /// Everything that is asked has all it may have, and events and answers are shown whole.
+    pub(super) whole: Option<String>,
 }
 
 impl World {
@@ -81,6 +84,7 @@ impl World {
             tokens: BTreeMap::new(),
             queries: Vec::new(),
             out: String::new(),
+            whole: None,
         }
     }
 
@@ -573,6 +577,8 @@ impl World {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
         let mut needed = Vec::new();
+        let filled = self.whole.is_some().then(|| whole::filled(question));
+        let question = filled.as_ref().unwrap_or(question);
         loop {
             let run = id.and_then(|id| self.runs.get_mut(&id)).and_then(|it| {
                 Some(Run {
@@ -675,6 +681,9 @@ impl World {
         for (index, event) in transition.events.iter().enumerate() {
             let indent = if index == 0 { "" } else { "  " };
             let _ = writeln!(self.out, "{indent}{}", printed(event));
+            if let Some(whole) = &mut self.whole {
+                whole::show(event, whole);
+            }
         }
     }
 
@@ -712,6 +721,9 @@ impl World {
         answer: Answer,
         reads: Option<(RunId, std::ops::Range<i64>)>,
     ) {
+        if let Some(whole) = &mut self.whole {
+            whole::show(&answer, whole);
+        }
         let reads = reads.map_or(String::new(), |(_, it)| {
             format!(" reads {}..{}", it.start, it.end)
         });
@@ -831,7 +843,7 @@ fn duration(text: &str) -> Duration {
 }
 
 /// `name:"json"`, each a word.
-fn search_attributes(words: &[&str]) -> Option<SearchAttributes> {
+pub(super) fn search_attributes(words: &[&str]) -> Option<SearchAttributes> {
     let fields = words.iter().filter_map(|word| word.split_once(':'));
     let indexed_fields: HashMap<_, _> = fields
         .map(|(name, json)| {
@@ -871,7 +883,7 @@ fn signal(name: &str, request_id: &str) -> Signal {
     }
 }
 
-fn payload(text: &str) -> Payload {
+pub(super) fn payload(text: &str) -> Payload {
     Payload {
         metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
         data: format!("\"{text}\"").into_bytes(),
@@ -879,13 +891,13 @@ fn payload(text: &str) -> Payload {
     }
 }
 
-fn payloads(text: &str) -> Payloads {
+pub(super) fn payloads(text: &str) -> Payloads {
     Payloads {
         payloads: vec![payload(text)],
     }
 }
 
-fn failure(words: &[&str]) -> Failure {
+pub(super) fn failure(words: &[&str]) -> Failure {
     Failure {
         message: "boom".to_owned(),
         failure_info: Some(FailureInfo::ApplicationFailureInfo(
