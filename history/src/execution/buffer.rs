@@ -36,6 +36,11 @@ impl Buffer {
         self.bytes
     }
 
+    #[cfg(test)]
+    pub(crate) fn encoded_len(&self) -> usize {
+        self.events.iter().map(|event| event.encoded_len()).sum()
+    }
+
     pub(crate) fn push(&mut self, event: &HistoryEvent) {
         self.bytes += event.encoded_len();
         self.events.push(Arc::new(event.clone()));

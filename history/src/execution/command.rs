@@ -397,3 +397,19 @@ impl From<wire::ContinueAsNewWorkflowExecutionCommandAttributes> for ContinueAsN
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_without_attributes_fails_with_the_cause_of_its_type() {
+        let told: Vec<_> = (0..=20)
+            .map(|command_type| match Bad::missing(command_type) {
+                Bad::Task(cause, text) => format!("{command_type} {cause:?}: {text}"),
+                other => format!("{command_type} {other:?}"),
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}

@@ -126,3 +126,96 @@ impl Limits {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields that differ from the default.
+    fn changed(limits: &Limits) -> Vec<String> {
+        let (now, before) = (format!("{limits:#?}"), format!("{:#?}", Limits::default()));
+        let lines = now.lines().zip(before.lines());
+        let differ = lines.filter(|(now, before)| now != before);
+        differ
+            .filter_map(|(now, _)| Some(now.trim().split_once(':')?.0.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn every_key_sets_the_limit_that_it_names() {
+        let numbers = [
+            ("limit.blobSize.error", "blob_bytes_max"),
+            ("limit.memoSize.error", "memo_bytes_max"),
+            ("system.transactionSizeLimit", "transaction_bytes_max"),
+            (
+                "frontend.searchAttributesSizeOfValueLimit",
+                "search_attribute_value_bytes_max",
+            ),
+            (
+                "frontend.searchAttributesTotalSizeLimit",
+                "search_attributes_bytes_max",
+            ),
+            ("limit.historySize.error", "history_bytes_max"),
+            (
+                "limit.historySize.suggestContinueAsNew",
+                "history_bytes_suggest",
+            ),
+            ("limit.historyCount.error", "history_events_max"),
+            (
+                "limit.historyCount.suggestContinueAsNew",
+                "history_events_suggest",
+            ),
+            ("limit.numPendingActivities.error", "pending_activities_max"),
+            ("history.maximumSignalsPerExecution", "signals_max"),
+            ("history.maximumBufferedEventsBatch", "buffered_events_max"),
+            (
+                "history.maximumBufferedEventsSizeInBytes",
+                "buffered_bytes_max",
+            ),
+            ("history.maxBufferedQueryCount", "buffered_queries_max"),
+            ("limit.maxIDLength", "id_bytes_max"),
+        ];
+        for (key, field) in numbers {
+            let mut limits = Limits::default();
+            assert!(limits.set_number(key, 77), "{key}");
+            assert_eq!(changed(&limits), [field], "{key}");
+            assert!(
+                format!("{limits:?}").contains(&format!("{field}: 77")),
+                "{key}"
+            );
+        }
+        let durations = [
+            (
+                "history.defaultWorkflowTaskTimeout",
+                "workflow_task_timeout",
+            ),
+            (
+                "history.workflowTaskRetryMaxInterval",
+                "workflow_task_retry_interval_max",
+            ),
+            (
+                "history.workflowTaskHeartbeatTimeout",
+                "workflow_task_heartbeat_timeout",
+            ),
+            (
+                "history.workflowIdReuseMinimalInterval",
+                "continue_as_new_interval_min",
+            ),
+        ];
+        for (key, field) in durations {
+            let mut limits = Limits::default();
+            assert!(limits.set_duration(key, Duration::from_secs(77)), "{key}");
+            assert_eq!(changed(&limits), [field], "{key}");
+            assert!(
+                format!("{limits:?}").contains(&format!("{field}: 77s")),
+                "{key}"
+            );
+        }
+        let mut limits = Limits::default();
+        assert!(limits.set_flag("system.enableActivityEagerExecution", false));
+        assert_eq!(changed(&limits), ["eager_activities"]);
+        assert!(!limits.set_number("history.defaultWorkflowTaskTimeout", 1));
+        assert!(!limits.set_duration("limit.maxIDLength", Duration::ZERO));
+        assert!(!limits.set_flag("limit.maxIDLength", true));
+    }
+}

@@ -387,3 +387,53 @@ pub(crate) fn modify(
     it.draft.show();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(encoding: &str, data: &str) -> Payload {
+        Payload {
+            metadata: [("encoding".to_owned(), encoding.as_bytes().to_vec())].into(),
+            data: data.as_bytes().to_vec(),
+            ..Payload::default()
+        }
+    }
+
+    #[test]
+    fn a_null_removes_and_what_looks_like_one_does_not() {
+        let nothing = [
+            ("json/plain", "null"),
+            ("json/plain", "[]"),
+            ("json/plain", ""),
+            ("binary/null", ""),
+            ("binary/null", "anything"),
+        ];
+        for (encoding, data) in nothing {
+            assert!(is_nothing(&payload(encoding, data)), "{encoding} {data}");
+        }
+        for (encoding, data) in [
+            ("binary/plain", "null"),
+            ("binary/plain", "[]"),
+            ("json/plain", "0"),
+            ("json/plain", "[null]"),
+        ] {
+            assert!(!is_nothing(&payload(encoding, data)), "{encoding} {data}");
+        }
+    }
+
+    #[test]
+    fn builds_are_known_once() {
+        let mut part = Part::default();
+        let unversioned = || vec![UNVERSIONED.to_owned()];
+        let with = |build: &str| vec![UNVERSIONED.to_owned(), format!("{UNVERSIONED}:{build}")];
+        assert_eq!(part.build_ids(""), Some(unversioned()));
+        assert_eq!(part.build_ids("one"), Some(with("one")));
+        part.set(BUILD_IDS, &with("one"));
+        assert_eq!(part.build_ids(""), None);
+        assert_eq!(part.build_ids("one"), None);
+        let mut both = with("one");
+        both.push(format!("{UNVERSIONED}:two"));
+        assert_eq!(part.build_ids("two"), Some(both));
+    }
+}

@@ -212,7 +212,7 @@ fn a_life_with_everything() {
         "signal-with-start exec=1m run=50s task=9s retry=3; poll; \
          complete sticky: activity a s2c=40s s2s=20s stc=10s hb=5s retry=5, timer t 1s, timer u 30s, marker m, memo note, \
             upsert BatcherUser:\"worker\"; \
-         begin a; beat a half; describe; failed a; signal s; describe; advance 1s; poll; begin a; describe; signal late; done a; \
+         begin a; beat a half; signal r; poll; complete: activity z; describe; failed a; signal s; describe; advance 1s; poll; begin a; describe; signal late; done a; \
          complete: cancel-timer u; poll; describe; complete: finish; describe"
     ));
 }

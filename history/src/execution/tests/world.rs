@@ -192,6 +192,12 @@ impl World {
     }
 
     fn limit(&mut self, words: &[&str]) {
+        for (key, value) in words.iter().filter_map(|word| word.split_once('=')) {
+            if key.contains('.') {
+                let value = value.parse().unwrap();
+                assert!(self.limits.set_number(key, value), "no such limit: {key}");
+            }
+        }
         if let Some(events) = option(words, "buffered") {
             self.limits.buffered_events_max = events.parse().unwrap();
         }
@@ -685,6 +691,8 @@ impl World {
                 whole::show(event, whole);
             }
         }
+        let buffer = &self.runs[&id].state.as_ref().unwrap().buffer;
+        assert_eq!(buffer.bytes(), buffer.encoded_len(), "bytes are counted");
     }
 
     /// Every record of every run, folded from nothing, gives the states that are there.
