@@ -8,9 +8,12 @@
 
 #[path = "support/postgres.rs"]
 mod support;
+#[path = "support/wire.rs"]
+mod wire;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,8 +22,10 @@ use cairn_history::log::conformance::{Place, SCENARIOS, script};
 use cairn_history::log::model::Model;
 use cairn_history::log::postgres::{Options, Postgres};
 use cairn_history::log::{Committed, Failure, OpenError, Record, ShardBatch, Store, Write};
+use cairn_history::placement::{LEASE, Node};
 use sqlx::{Connection, Executor, PgConnection};
 use support::Cluster;
+use wire::Wire;
 
 /// A database of its own in a server.
 struct Database<'a> {
@@ -398,4 +403,46 @@ async fn a_server_that_is_gone_is_unavailable_until_it_is_back() {
     assert!(is_there(&store, 1).await);
     commit(&store, epoch, 2).await.unwrap();
     assert!(is_there(&store, 2).await);
+}
+
+#[tokio::test]
+async fn what_a_broken_wire_holds_is_given_up_when_the_database_is_heard_of_again() {
+    let cluster = Cluster::start(&[]);
+    let database = Database::new(&cluster).await;
+    let wire = Wire::to(cluster.port()).await;
+    let options = Options {
+        patience: Duration::from_hours(1),
+        ..Options::default()
+    };
+    let url = format!("postgres://postgres@{}/{}", wire.address, database.name);
+    let store = Arc::new(Postgres::connect(&url, &options).await.unwrap());
+    let node = Node {
+        id: "one".to_owned(),
+        ..Node::default()
+    };
+    let epoch = own(&store).await;
+    commit(&store, epoch, 1).await.unwrap();
+    assert!(is_there(&store, 1).await);
+    store.beat(&node).await.unwrap();
+
+    wire.cut();
+    let (began, hangs) = (Instant::now(), Arc::clone(&store));
+    let hangs = tokio::spawn(async move { commit(&hangs, epoch, 2).await });
+    while began.elapsed() <= LEASE {
+        store.beat(&node).await.unwrap_err();
+    }
+    wire.mend();
+    let goes_on = async {
+        while store.beat(&node).await.is_err() {}
+        let outcome = hangs.await.unwrap();
+        assert!(
+            matches!(outcome, Err(Failure::RolledBack(_))),
+            "{outcome:?}"
+        );
+        commit(&store, epoch, 2).await.unwrap();
+        assert!(is_there(&store, 2).await);
+    };
+    tokio::time::timeout(Duration::from_mins(1), goes_on)
+        .await
+        .unwrap();
 }

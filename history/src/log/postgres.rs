@@ -6,10 +6,12 @@
 //! LISTEN/NOTIFY, extensions.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, RwLock};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use tokio::sync::watch;
 
 use super::{
     Audit, Committed, Failure, Found, Fragment, Namespace, OpenError, Parked, ReadError, Record,
@@ -17,7 +19,7 @@ use super::{
 };
 use crate::id::{Epoch, Key, RunId, ShardId, Time};
 use crate::kind::Queue;
-use crate::placement::{BEAT, Node, View};
+use crate::placement::{BEAT, LEASE, Node, View};
 use writer::Writer;
 
 mod audit;
@@ -63,7 +65,12 @@ pub struct Postgres {
     aside: Writer,
     /// A takeover may wait for a commit of an owner that hangs. What says that this node lives may not wait with it.
     beats: Writer,
-    readers: PgPool,
+    readers: RwLock<PgPool>,
+    /// When a beat was answered last, and how often that was after a silence.
+    beat: Mutex<Option<Instant>>,
+    silences: watch::Sender<u64>,
+    database: PgConnectOptions,
+    options: Options,
 }
 
 impl Postgres {
@@ -74,33 +81,64 @@ impl Postgres {
             .map_err(open::error)?
             .application_name("cairn");
         let shards = open::prepare(&database, shards).await?;
-        let writer = || Writer::new(database.clone(), options.patience);
+        let silences = watch::Sender::new(0);
+        let writer = || Writer::new(database.clone(), options.patience, silences.subscribe());
         Ok(Self {
             shards,
             writers: std::iter::repeat_with(writer)
                 .take(options.writers.max(1))
                 .collect(),
             aside: writer(),
-            beats: Writer::new(database.clone(), BEAT * 2),
-            readers: PgPoolOptions::new()
-                .max_connections(options.readers.max(1))
-                .acquire_timeout(options.patience)
-                .after_connect(|connection, _| Box::pin(open::session(connection)))
-                .connect_lazy_with(database.clone()),
+            // Its own connection is the one that knows.
+            beats: Writer::new(
+                database.clone(),
+                BEAT * 2,
+                watch::Sender::new(0).subscribe(),
+            ),
+            readers: RwLock::new(pool(&database, options)),
+            beat: Mutex::default(),
+            silences,
+            database,
+            options: options.clone(),
         })
     }
+
+    fn readers(&self) -> PgPool {
+        self.readers.read().clone()
+    }
+
+    /// A beat was answered. After a silence the other connections may be dead and not know: TCP tries again ever more seldom, and
+    /// says so after minutes only. They are made anew, and who waits for one is told.
+    fn answered(&self) {
+        let before = self.beat.lock().replace(Instant::now());
+        if before.is_some_and(|before| before.elapsed() > LEASE) {
+            tracing::warn!("the database was out of reach; its connections are made anew");
+            *self.readers.write() = pool(&self.database, &self.options);
+            self.silences.send_modify(|silences| *silences += 1);
+        }
+    }
+}
+
+fn pool(database: &PgConnectOptions, options: &Options) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(options.readers.max(1))
+        .acquire_timeout(options.patience)
+        .after_connect(|connection, _| Box::pin(open::session(connection)))
+        .connect_lazy_with(database.clone())
 }
 
 #[async_trait]
 impl Audit for Postgres {
     async fn next_run(&self, after: Option<RunId>) -> Result<Option<RunId>, ReadError> {
-        audit::next_run(&self.readers, after)
+        audit::next_run(&self.readers(), after)
             .await
             .map_err(read::error)
     }
 
     async fn whole(&self, run: RunId) -> Result<Whole, ReadError> {
-        audit::whole(&self.readers, run).await.map_err(read::error)
+        audit::whole(&self.readers(), run)
+            .await
+            .map_err(read::error)
     }
 }
 
@@ -152,12 +190,14 @@ impl Store for Postgres {
         let view = transaction
             .run(async |connection| nodes::beat(connection, node).await)
             .await?;
-        transaction.commit().await.map(|()| view)
+        transaction.commit().await?;
+        self.answered();
+        Ok(view)
     }
 
     async fn commit(&self, writer: usize, batches: &[ShardBatch]) -> Result<Committed, Failure> {
         if batches.iter().all(|batch| batch.items.is_empty()) {
-            return write::prove(&self.readers, batches)
+            return write::prove(&self.readers(), batches)
                 .await
                 .map_err(|error| Failure::RolledBack(error.into()));
         }
@@ -169,17 +209,19 @@ impl Store for Postgres {
     }
 
     async fn find(&self, key: &Key, start_request_id: Option<&str>) -> Result<Found, ReadError> {
-        read::find(&self.readers, key, start_request_id)
+        read::find(&self.readers(), key, start_request_id)
             .await
             .map_err(read::error)
     }
 
     async fn load(&self, run: RunId) -> Result<Option<Stored>, ReadError> {
-        read::load(&self.readers, run).await.map_err(read::error)
+        read::load(&self.readers(), run).await.map_err(read::error)
     }
 
     async fn records(&self, run: RunId) -> Result<Vec<Record>, ReadError> {
-        read::records(&self.readers, run).await.map_err(read::error)
+        read::records(&self.readers(), run)
+            .await
+            .map_err(read::error)
     }
 
     async fn page(
@@ -189,7 +231,7 @@ impl Store for Postgres {
         to: i64,
         limit: usize,
     ) -> Result<Vec<Fragment>, ReadError> {
-        read::page(&self.readers, run, from, to, limit)
+        read::page(&self.readers(), run, from, to, limit)
             .await
             .map_err(read::error)
     }
@@ -200,7 +242,7 @@ impl Store for Postgres {
         below: i64,
         limit: usize,
     ) -> Result<Vec<Fragment>, ReadError> {
-        read::page_reverse(&self.readers, run, below, limit)
+        read::page_reverse(&self.readers(), run, below, limit)
             .await
             .map_err(read::error)
     }
@@ -212,7 +254,7 @@ impl Store for Postgres {
         after: Option<(Time, RunId)>,
         limit: usize,
     ) -> Result<Vec<WakeUp>, ReadError> {
-        read::wake_ups(&self.readers, shard, horizon, after, limit)
+        read::wake_ups(&self.readers(), shard, horizon, after, limit)
             .await
             .map_err(read::error)
     }
@@ -224,13 +266,13 @@ impl Store for Postgres {
         after: Option<&Parked>,
         limit: usize,
     ) -> Result<Vec<Parked>, ReadError> {
-        read::parked(&self.readers, shard, queue, after, limit)
+        read::parked(&self.readers(), shard, queue, after, limit)
             .await
             .map_err(read::error)
     }
 
     async fn parked_queues(&self, shard: ShardId) -> Result<Vec<(Queue, u64, Time)>, ReadError> {
-        read::parked_queues(&self.readers, shard)
+        read::parked_queues(&self.readers(), shard)
             .await
             .map_err(read::error)
     }
@@ -241,7 +283,7 @@ impl Store for Postgres {
         after: Option<&visibility::Position>,
         limit: usize,
     ) -> Result<Vec<Row>, ReadError> {
-        read::list(&self.readers, query, after, limit)
+        read::list(&self.readers(), query, after, limit)
             .await
             .map_err(read::error)
     }
@@ -251,13 +293,13 @@ impl Store for Postgres {
         query: &visibility::Query,
         grouped: bool,
     ) -> Result<Vec<(i32, i64)>, ReadError> {
-        read::count(&self.readers, query, grouped)
+        read::count(&self.readers(), query, grouped)
             .await
             .map_err(read::error)
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>, ReadError> {
-        read::namespaces(&self.readers).await.map_err(read::error)
+        read::namespaces(&self.readers()).await.map_err(read::error)
     }
 
     async fn put_namespace(
@@ -282,7 +324,7 @@ impl Store for Postgres {
     }
 
     async fn ping(&self) -> Result<(), ReadError> {
-        read::ping(&self.readers).await.map_err(read::error)
+        read::ping(&self.readers()).await.map_err(read::error)
     }
 
     /// What is committed is in the server's hands.

@@ -78,6 +78,10 @@ impl Cluster {
         self.control(&["stop", "--mode=immediate"]);
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }

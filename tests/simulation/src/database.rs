@@ -32,6 +32,8 @@ pub(crate) struct Database {
     /// Nothing answers until then.
     pub(crate) down_until: Time,
     pub(crate) slow_until: Time,
+    /// The last of the calls that it keeps waiting is carried out then.
+    pub(crate) busy_until: Time,
     /// Batches that came too late: their epoch had passed.
     pub(crate) rejected: u64,
     pub(crate) takeovers: u64,
@@ -62,6 +64,7 @@ impl Database {
             full_until: Time(0),
             down_until: Time(0),
             slow_until: Time(0),
+            busy_until: Time(0),
             rejected: 0,
             takeovers: 0,
         }
@@ -185,7 +188,13 @@ impl Database {
 
     /// Since when it has been able to answer and to write.
     pub(crate) fn ready(&self) -> Time {
-        self.full_until.max(self.down_until).max(self.slow_until)
+        let times = [
+            self.full_until,
+            self.down_until,
+            self.slow_until,
+            self.busy_until,
+        ];
+        times.into_iter().max().unwrap_or_default()
     }
 
     /// Did this node take the shard under this epoch, and nobody since?

@@ -67,7 +67,8 @@ struct Owned {
     offering: BTreeMap<CallId, (Stamp, Batch)>,
     /// Queues that something was offered on, and to whom.
     told: BTreeMap<Queue, Option<Stamp>>,
-    armed: Option<Time>,
+    /// For when the next alarm is, by the clocks of the node and of the world.
+    armed: Option<(Time, Time)>,
     /// Taken away when nothing waits for the disk.
     releasing: bool,
 }

@@ -372,6 +372,8 @@ impl World {
             .between(Duration::from_micros(50), Duration::from_millis(2));
         if self.now < self.database.slow_until {
             wait = self.random.around(Duration::from_millis(400));
+            let busy_until = self.now.after(wait);
+            self.database.busy_until = self.database.busy_until.max(busy_until);
         }
         let cut_off = self
             .cut_off

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Error, Executor};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time::timeout;
 use tracing::instrument::WithSubscriber;
 use tracing::span::{Attributes, Id, Record};
@@ -25,8 +25,9 @@ use super::open::session;
 pub(super) struct Writer {
     database: PgConnectOptions,
     patience: Duration,
-    /// Taken out while in use: what is not put back is closed.
-    connection: Mutex<Option<PgConnection>>,
+    /// Taken out while in use: what is not put back is closed. And after how many silences of the database it was made.
+    connection: Mutex<Option<(u64, PgConnection)>>,
+    silences: watch::Receiver<u64>,
     warned: Arc<AtomicBool>,
     watch: Dispatch,
 }
@@ -35,8 +36,10 @@ pub(super) struct Writer {
 #[derive(Debug)]
 pub(super) struct Transaction<'a> {
     writer: &'a Writer,
-    place: MutexGuard<'a, Option<PgConnection>>,
+    place: MutexGuard<'a, Option<(u64, PgConnection)>>,
     connection: Option<PgConnection>,
+    /// The silences of the database before it began.
+    silences: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +53,18 @@ enum Doubt {
 }
 
 impl Writer {
-    pub(super) fn new(database: PgConnectOptions, patience: Duration) -> Self {
+    /// `silences`: how often the database was out of reach. Connections from before the last time are not waited for.
+    pub(super) fn new(
+        database: PgConnectOptions,
+        patience: Duration,
+        silences: watch::Receiver<u64>,
+    ) -> Self {
         let warned = Arc::new(AtomicBool::new(false));
         Self {
             database,
             patience,
             connection: Mutex::new(None),
+            silences,
             watch: Dispatch::new(Warnings(Arc::clone(&warned))),
             warned,
         }
@@ -65,23 +74,35 @@ impl Writer {
     pub(super) async fn begin(&self) -> Result<Transaction<'_>, Failure> {
         let mut place = self.connection.lock().await;
         let connection = place.take();
-        let begun = timeout(self.patience, async {
+        let silences = *self.silences.borrow();
+        let begun = self.answer(silences, async {
             let mut connection = match connection {
-                Some(connection) => connection,
-                None => self.connect().await?,
+                Some((since, connection)) if since == silences => connection,
+                _ => self.connect().await?,
             };
             connection.execute("BEGIN").await?;
             Ok(connection)
         });
         let connection = begun
             .await
-            .map_err(|_| Failure::RolledBack(Doubt::Silence.into()))?
+            .map_err(|silence| Failure::RolledBack(silence.into()))?
             .map_err(|error: Error| Failure::RolledBack(error.into()))?;
         Ok(Transaction {
             writer: self,
             place,
             connection: Some(connection),
+            silences,
         })
+    }
+
+    /// Waits for an answer of the database, unless it was silent since.
+    async fn answer<T>(&self, silences: u64, asked: impl Future<Output = T>) -> Result<T, Doubt> {
+        let mut counted = self.silences.clone();
+        tokio::select! {
+            biased;
+            answer = timeout(self.patience, asked) => answer.map_err(|_| Doubt::Silence),
+            Ok(_) = counted.wait_for(|now| *now != silences) => Err(Doubt::Silence),
+        }
     }
 
     async fn connect(&self) -> Result<PgConnection, Error> {
@@ -100,17 +121,19 @@ impl Transaction<'_> {
         let Some(mut connection) = self.connection.take() else {
             return Err(Failure::RolledBack(Doubt::Ended.into()));
         };
-        let patience = self.writer.patience;
-        let error = match timeout(patience, statements(&mut connection)).await {
+        let (writer, silences) = (self.writer, self.silences);
+        let answer = writer.answer(silences, statements(&mut connection));
+        let error = match answer.await {
             Ok(Ok(done)) => {
                 self.connection = Some(connection);
                 return Ok(done);
             }
             Ok(Err(error)) => error,
-            Err(_) => return Err(Failure::RolledBack(Doubt::Silence.into())),
+            Err(silence) => return Err(Failure::RolledBack(silence.into())),
         };
-        if let Ok(Ok(_)) = timeout(patience, connection.execute("ROLLBACK")).await {
-            *self.place = Some(connection);
+        let rolled_back = writer.answer(silences, connection.execute("ROLLBACK"));
+        if let Ok(Ok(_)) = rolled_back.await {
+            *self.place = Some((silences, connection));
         }
         Err(before_commit(error))
     }
@@ -121,17 +144,16 @@ impl Transaction<'_> {
             return Err(Failure::RolledBack(Doubt::Ended.into()));
         };
         self.writer.warned.store(false, Ordering::Relaxed);
-        let answer = timeout(self.writer.patience, connection.execute("COMMIT"))
-            .with_subscriber(self.writer.watch.clone())
-            .await;
-        match answer {
-            Err(_) => Err(Failure::Unknown(Doubt::Silence.into())),
+        let commit = connection.execute("COMMIT");
+        let commit = commit.with_subscriber(self.writer.watch.clone());
+        match self.writer.answer(self.silences, commit).await {
+            Err(silence) => Err(Failure::Unknown(silence.into())),
             Ok(Err(error)) => Err(in_commit(error)),
             Ok(Ok(_)) if self.writer.warned.load(Ordering::Relaxed) => {
                 Err(Failure::Unknown(Doubt::Warned.into()))
             }
             Ok(Ok(_)) => {
-                *self.place = Some(connection);
+                *self.place = Some((self.silences, connection));
                 Ok(())
             }
         }

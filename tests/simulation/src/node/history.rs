@@ -99,15 +99,26 @@ impl World {
         let Some(next) = owned.shard.next_tick() else {
             return;
         };
-        if owned.armed.is_some_and(|armed| armed <= next) {
+        if owned.armed.is_some_and(|(armed, _)| armed <= next) {
             return;
         }
-        owned.armed = Some(next);
-        let wait = own.clock.until(now, next).max(NAP);
-        self.heap.put(now.after(wait), Event::Alarm(stamp, shard));
+        let rings = now.after(own.clock.until(now, next).max(NAP));
+        if let Some(owned) = own.owned(shard) {
+            owned.armed = Some((next, rings));
+        }
+        self.heap.put(rings, Event::Alarm(stamp, shard));
     }
 
+    /// The time of an alarm has come; one that was set anew since is not meant.
     pub(crate) fn alarm(&mut self, node: usize, shard: ShardId) {
+        let owned = self.nodes[node].owned(shard);
+        let armed = owned.and_then(|owned| owned.armed);
+        if armed.is_some_and(|(_, rings)| rings <= self.now) {
+            self.tick(node, shard);
+        }
+    }
+
+    fn tick(&mut self, node: usize, shard: ShardId) {
         let limits = std::sync::Arc::clone(&self.limits);
         self.step(node, shard, |owned, now, out| {
             owned.armed = None;
@@ -254,7 +265,7 @@ impl World {
         self.nodes[node]
             .slots
             .insert(shard, Slot::Here(Box::new(owned)));
-        self.alarm(node, shard);
+        self.tick(node, shard);
         let purpose = Purpose::Queues { shard, epoch };
         self.call_store(node, purpose, Op::ParkedQueues { shard });
     }
