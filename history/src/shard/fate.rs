@@ -37,3 +37,27 @@ pub fn fate(ended: &Result<Committed, Failure>, shard: ShardId) -> Fate {
         Err(Failure::Sync(_)) => Fate::Die,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_fate() {
+        let (mine, other) = (ShardId(1), ShardId(2));
+        let committed = |lost: &[ShardId]| {
+            Ok(Committed {
+                lost: lost.to_vec(),
+            })
+        };
+        let why = || "why".into();
+        assert_eq!(fate(&committed(&[]), mine), Fate::Release);
+        assert_eq!(fate(&committed(&[other]), mine), Fate::Release);
+        assert!(matches!(fate(&committed(&[mine]), mine), Fate::Lose(_)));
+        let unknown = Err(Failure::Unknown(why()));
+        assert!(matches!(fate(&unknown, mine), Fate::Lose(_)));
+        assert_eq!(fate(&Err(Failure::RolledBack(why())), mine), Fate::Again);
+        assert_eq!(fate(&Err(Failure::Refused(why())), mine), Fate::OneByOne);
+        assert_eq!(fate(&Err(Failure::Sync(why())), mine), Fate::Die);
+    }
+}

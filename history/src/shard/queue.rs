@@ -275,3 +275,74 @@ fn bytes(write: &Write) -> usize {
         Write::Delete { .. } => ROW,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::id::{Epoch, NamespaceId, Time};
+    use crate::kind::{Heartbeat, Queue, Work};
+    use crate::log::{Parked, Record, Snapshot};
+
+    #[test]
+    fn a_write_weighs_what_it_has() {
+        let run = RunId([1; 16]);
+        let some = |length| Bytes::from(vec![0; length]);
+        let parked = Parked {
+            queue: Queue {
+                namespace: NamespaceId([1; 16]),
+                name: "q".to_owned(),
+                work: Work::Workflow,
+                sticky_of: None,
+            },
+            priority: 0,
+            pass: 0,
+            time: Time(0),
+            run,
+        };
+        let append = Write::Append {
+            run,
+            record: Record {
+                seq: 1,
+                epoch: Epoch(1),
+                time: Time(0),
+                first_event_id: 1,
+                event_count: 1,
+                events: some(20),
+                changes: some(3),
+                chain: [0; 32],
+            },
+            row: None,
+            wake_at: None,
+        };
+        let checkpoint = |snapshot, parked| Write::Checkpoint {
+            run,
+            wake_at: None,
+            snapshot,
+            parked,
+        };
+        let snapshot = Snapshot {
+            seq: 1,
+            chain: [0; 32],
+            state: some(50),
+        };
+        let beat = Write::Heartbeat {
+            run,
+            heartbeat: Heartbeat {
+                scheduled_event_id: 5,
+                details: some(7),
+            },
+        };
+        let both = vec![parked.clone(), parked.clone()];
+        assert_eq!(bytes(&append), 256 + 23);
+        assert_eq!(bytes(&checkpoint(None, Vec::new())), 256);
+        assert_eq!(
+            bytes(&checkpoint(Some(snapshot), both.clone())),
+            3 * 256 + 50
+        );
+        assert_eq!(bytes(&Write::Unpark { stale: both }), 2 * 256);
+        assert_eq!(bytes(&beat), 256 + 7);
+        assert_eq!(bytes(&Write::Delete { run }), 256);
+    }
+}

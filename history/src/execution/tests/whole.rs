@@ -230,7 +230,7 @@ fn what_fails_and_ends() {
 #[test]
 fn one_run_behind_another() {
     insta::assert_snapshot!(whole(
-        "start exec=1m run=20s task=4s delay=1s; describe; advance 1s; poll; complete: again run=9s delay=2s retry=4; \
+        "start exec=1m run=20s task=4s delay=1s; describe; advance 1s; poll; complete: again run=9s delay=2s retry=4 initiator=1; \
          describe; signal s; advance 2s; poll; complete new force; complete: activity a eager; describe; terminate; describe; \
          start run=1s; advance 2s; describe"
     ));

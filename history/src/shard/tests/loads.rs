@@ -2,6 +2,7 @@
 
 use super::toy::{Answer, Question, Refusal};
 use super::world::{World, add, config, seconds};
+use crate::id::RunId;
 use crate::kind::Unavailable;
 use crate::log::{Found, ReadError};
 use crate::shard::{Config, Load, Loaded};
@@ -112,7 +113,28 @@ fn a_repeated_start_is_found_over_all_kept_runs() {
     world.pass(seconds(20));
     assert_eq!(world.call("a", again.clone()), Ok(Answer::Run(first)));
     world.take_over();
+    assert_eq!(world.call("a", again.clone()), Ok(Answer::Run(first)));
+    // Also when the current run, and no other, is in memory.
+    world.take_over();
+    world.call("a", Question::Get).unwrap();
     assert_eq!(world.call("a", again), Ok(Answer::Run(first)));
+}
+
+#[test]
+fn a_read_that_knows_less_than_memory_does_not_forget_the_current_run() {
+    let mut world = World::new();
+    let start = |request: &str| Question::Start {
+        request: request.to_owned(),
+        terminate: false,
+    };
+    world.ask("a", start("one"));
+    while world.load_one() {}
+    // The run is in memory and not in the table, where another one is looked for.
+    world.ask_run("a", Some(RunId([9; 16])), Question::Get);
+    while world.load_one() {}
+    let second = world.ask("a", start("two"));
+    world.rest();
+    assert!(world.result(second).unwrap().is_err());
 }
 
 #[test]
