@@ -1,7 +1,7 @@
 //! What runs owe is offered, again after every loss of memory, in bounded numbers and in order.
 
-use super::toy::Question;
-use super::world::{World, at, config, seconds};
+use super::toy::{Answer, Question};
+use super::world::{World, add, at, config, seconds};
 use crate::id::Time;
 use crate::log::Parked;
 use crate::shard::{Config, Load};
@@ -247,4 +247,27 @@ fn what_is_parked_while_parked_offers_are_read_is_not_lost() {
         world.pass(seconds(7));
     }
     assert_eq!(told, 3);
+}
+
+#[test]
+fn a_run_that_came_and_went_while_it_was_looked_at_is_not_taken_from_the_older_read() {
+    let mut world = World::new();
+    let run = world.start("a");
+    world.call("a", offer(3)).unwrap();
+    world.pass(seconds(20));
+    world.drop_shard();
+    let look = loop {
+        let is_look = |load: &Load| matches!(load, Load::Run { .. });
+        match world.loads.iter().position(is_look) {
+            Some(look) => break world.loads.remove(look).unwrap(),
+            None => assert!(world.load_one(), "the run of the parked offer is looked at"),
+        }
+    };
+    let (load, older) = world.table.answer(&look);
+    world.call("a", add(1, "x")).unwrap();
+    world.pass(seconds(20));
+    assert_eq!(world.shard.stats().cached_runs, 0);
+    world.loaded(load, older);
+    world.rest();
+    assert_eq!(world.call("a", Question::Get), Ok(Answer::Value(run, 1)));
 }
