@@ -6,7 +6,7 @@
 //! LISTEN/NOTIFY, extensions.
 
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
@@ -66,8 +66,8 @@ pub struct Postgres {
     /// A takeover may wait for a commit of an owner that hangs. What says that this node lives may not wait with it.
     beats: Writer,
     readers: RwLock<PgPool>,
-    /// When a beat was answered last, and how often that was after a silence.
-    beat: Mutex<Option<Instant>>,
+    /// When a beat was answered last, by the database's clock, and how often that was after a silence.
+    beat: Mutex<Option<Time>>,
     silences: watch::Sender<u64>,
     database: PgConnectOptions,
     options: Options,
@@ -109,9 +109,9 @@ impl Postgres {
 
     /// A beat was answered. After a silence the other connections may be dead and not know: TCP tries again ever more seldom, and
     /// says so after minutes only. They are made anew, and who waits for one is told.
-    fn answered(&self) {
-        let before = self.beat.lock().replace(Instant::now());
-        if before.is_some_and(|before| before.elapsed() > LEASE) {
+    fn answered(&self, now: Time) {
+        let before = self.beat.lock().replace(now);
+        if before.is_some_and(|before| now.since(before) > LEASE) {
             tracing::warn!("the database was out of reach; its connections are made anew");
             *self.readers.write() = pool(&self.database, &self.options);
             self.silences.send_modify(|silences| *silences += 1);
@@ -191,7 +191,7 @@ impl Store for Postgres {
             .run(async |connection| nodes::beat(connection, node).await)
             .await?;
         transaction.commit().await?;
-        self.answered();
+        self.answered(view.now);
         Ok(view)
     }
 

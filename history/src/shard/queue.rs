@@ -283,7 +283,7 @@ mod tests {
     use super::*;
     use crate::id::{Epoch, NamespaceId, Time};
     use crate::kind::{Heartbeat, Queue, Work};
-    use crate::log::{Parked, Record, Snapshot};
+    use crate::log::{Parked, Record, Row, Snapshot};
 
     #[test]
     fn a_write_weighs_what_it_has() {
@@ -301,7 +301,7 @@ mod tests {
             time: Time(0),
             run,
         };
-        let append = Write::Append {
+        let append = |row| Write::Append {
             run,
             record: Record {
                 seq: 1,
@@ -313,8 +313,13 @@ mod tests {
                 changes: some(3),
                 chain: [0; 32],
             },
-            row: None,
+            row,
             wake_at: None,
+        };
+        let row = Row {
+            memo: some(7),
+            search_attributes: some(3),
+            ..Row::default()
         };
         let checkpoint = |snapshot, parked| Write::Checkpoint {
             run,
@@ -335,7 +340,8 @@ mod tests {
             },
         };
         let both = vec![parked.clone(), parked.clone()];
-        assert_eq!(bytes(&append), 256 + 23);
+        assert_eq!(bytes(&append(None)), 256 + 23);
+        assert_eq!(bytes(&append(Some(row))), 256 + 23 + 256 + 10);
         assert_eq!(bytes(&checkpoint(None, Vec::new())), 256);
         assert_eq!(
             bytes(&checkpoint(Some(snapshot), both.clone())),

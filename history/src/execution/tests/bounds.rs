@@ -37,9 +37,8 @@ fn bound(key: &str, script: &str) -> String {
         let lines = now
             .lines()
             .filter(|line| !before.lines().any(|it| it == *line));
-        lines
-            .map(|line| format!("\n    {line}"))
-            .collect::<String>()
+        let lines: Vec<_> = lines.map(|line| format!("\n    {line}")).collect();
+        lines.concat()
     };
     let mut differs = new(&told, &free.0);
     if differs.is_empty() {
@@ -48,107 +47,108 @@ fn bound(key: &str, script: &str) -> String {
     format!("{key} = {least} for: {script}\n  {fails} gives:{differs}\n")
 }
 
+const BOUNDS: [(&str, &str); 25] = [
+    (
+        "limit.blobSize.error",
+        "start; LIMIT; poll; complete: activity a",
+    ),
+    (
+        "limit.blobSize.error",
+        "start; LIMIT; poll; complete: marker m",
+    ),
+    (
+        "limit.blobSize.error",
+        "start; LIMIT; poll; complete: again",
+    ),
+    (
+        "limit.blobSize.error",
+        "start; LIMIT; poll; complete: finish",
+    ),
+    (
+        "limit.blobSize.error",
+        "start; poll; complete: activity a; begin a; LIMIT; done a",
+    ),
+    (
+        "limit.blobSize.error",
+        "start; poll; complete: activity a; begin a; LIMIT; beat a details",
+    ),
+    (
+        "limit.memoSize.error",
+        "start; LIMIT; poll; complete: memo a",
+    ),
+    (
+        "limit.memoSize.error",
+        "start; LIMIT; poll; complete: again",
+    ),
+    (
+        "frontend.searchAttributesSizeOfValueLimit",
+        "start; LIMIT; poll; complete: upsert BatcherUser:\"me\"",
+    ),
+    (
+        "frontend.searchAttributesSizeOfValueLimit",
+        "start; LIMIT; poll; complete: again",
+    ),
+    (
+        "frontend.searchAttributesTotalSizeLimit",
+        "start; LIMIT; poll; complete: upsert BatcherUser:\"me\"",
+    ),
+    (
+        "limit.numPendingActivities.error",
+        "start; LIMIT; poll; complete: activity a, activity b, activity c",
+    ),
+    (
+        "history.maximumSignalsPerExecution",
+        "start; LIMIT; signal s; signal t; signal u",
+    ),
+    (
+        "history.maximumBufferedEventsBatch",
+        "start; poll; LIMIT; signal s; signal t; signal u; complete: finish",
+    ),
+    (
+        "history.maximumBufferedEventsSizeInBytes",
+        "start; poll; LIMIT; signal s; signal t; signal u; complete: finish",
+    ),
+    (
+        "history.maxBufferedQueryCount",
+        "start; LIMIT; query a; query b; query c",
+    ),
+    (
+        "limit.maxIDLength",
+        "start; LIMIT; poll; complete: activity abc",
+    ),
+    (
+        "limit.maxIDLength",
+        "start; LIMIT; poll; complete: timer abc 1s",
+    ),
+    (
+        "limit.maxIDLength",
+        "start; LIMIT; poll; complete: marker abc",
+    ),
+    (
+        "limit.maxIDLength",
+        "start; poll; complete: timer abc 1s; signal s; LIMIT; poll; complete: cancel-timer abc",
+    ),
+    ("limit.maxIDLength", "start; LIMIT; poll; complete: again"),
+    (
+        "limit.historyCount.error",
+        "start; LIMIT; poll; complete: timer t 1s; advance 1s; poll; complete",
+    ),
+    (
+        "limit.historySize.error",
+        "start; LIMIT; poll; complete: timer t 1s; advance 1s; poll; complete",
+    ),
+    (
+        "limit.historyCount.suggestContinueAsNew",
+        "start; signal s; LIMIT; poll",
+    ),
+    (
+        "limit.historySize.suggestContinueAsNew",
+        "start; signal s; LIMIT; poll",
+    ),
+];
+
 #[test]
 fn so_much_and_no_more() {
-    let bounds = [
-        (
-            "limit.blobSize.error",
-            "start; LIMIT; poll; complete: activity a",
-        ),
-        (
-            "limit.blobSize.error",
-            "start; LIMIT; poll; complete: marker m",
-        ),
-        (
-            "limit.blobSize.error",
-            "start; LIMIT; poll; complete: again",
-        ),
-        (
-            "limit.blobSize.error",
-            "start; LIMIT; poll; complete: finish",
-        ),
-        (
-            "limit.blobSize.error",
-            "start; poll; complete: activity a; begin a; LIMIT; done a",
-        ),
-        (
-            "limit.blobSize.error",
-            "start; poll; complete: activity a; begin a; LIMIT; beat a details",
-        ),
-        (
-            "limit.memoSize.error",
-            "start; LIMIT; poll; complete: memo a",
-        ),
-        (
-            "limit.memoSize.error",
-            "start; LIMIT; poll; complete: again",
-        ),
-        (
-            "frontend.searchAttributesSizeOfValueLimit",
-            "start; LIMIT; poll; complete: upsert BatcherUser:\"me\"",
-        ),
-        (
-            "frontend.searchAttributesSizeOfValueLimit",
-            "start; LIMIT; poll; complete: again",
-        ),
-        (
-            "frontend.searchAttributesTotalSizeLimit",
-            "start; LIMIT; poll; complete: upsert BatcherUser:\"me\"",
-        ),
-        (
-            "limit.numPendingActivities.error",
-            "start; LIMIT; poll; complete: activity a, activity b, activity c",
-        ),
-        (
-            "history.maximumSignalsPerExecution",
-            "start; LIMIT; signal s; signal t; signal u",
-        ),
-        (
-            "history.maximumBufferedEventsBatch",
-            "start; poll; LIMIT; signal s; signal t; signal u; complete: finish",
-        ),
-        (
-            "history.maximumBufferedEventsSizeInBytes",
-            "start; poll; LIMIT; signal s; signal t; signal u; complete: finish",
-        ),
-        (
-            "history.maxBufferedQueryCount",
-            "start; LIMIT; query a; query b; query c",
-        ),
-        (
-            "limit.maxIDLength",
-            "start; LIMIT; poll; complete: activity abc",
-        ),
-        (
-            "limit.maxIDLength",
-            "start; LIMIT; poll; complete: timer abc 1s",
-        ),
-        (
-            "limit.maxIDLength",
-            "start; LIMIT; poll; complete: marker abc",
-        ),
-        (
-            "limit.maxIDLength",
-            "start; poll; complete: timer abc 1s; signal s; LIMIT; poll; complete: cancel-timer abc",
-        ),
-        ("limit.maxIDLength", "start; LIMIT; poll; complete: again"),
-        (
-            "limit.historyCount.error",
-            "start; LIMIT; poll; complete: timer t 1s; advance 1s; poll; complete",
-        ),
-        (
-            "limit.historySize.error",
-            "start; LIMIT; poll; complete: timer t 1s; advance 1s; poll; complete",
-        ),
-        (
-            "limit.historyCount.suggestContinueAsNew",
-            "start; signal s; LIMIT; poll",
-        ),
-        (
-            "limit.historySize.suggestContinueAsNew",
-            "start; signal s; LIMIT; poll",
-        ),
-    ];
-    let bounds: Vec<_> = bounds.map(|(key, script)| bound(key, script)).into();
-    insta::assert_snapshot!(bounds.join(""));
+    let bounds: Vec<_> = BOUNDS.map(|(key, script)| bound(key, script)).into();
+    insta::assert_snapshot!(bounds.concat());
 }

@@ -9,7 +9,9 @@ use cairn_proto::temporal::api::common::v1::link::{Variant, WorkflowEvent};
 use cairn_proto::temporal::api::common::v1::{
     Header, Link, Memo, MeteringMetadata, Payload, Priority, WorkerVersionStamp,
 };
-use cairn_proto::temporal::api::sdk::v1::{UserMetadata, WorkflowTaskCompletedMetadata};
+use cairn_proto::temporal::api::sdk::v1::{
+    EventGroupMarker, UserMetadata, WorkflowTaskCompletedMetadata,
+};
 
 use super::world::{World, failure, payload, payloads, search_attributes};
 use crate::execution::Question;
@@ -91,7 +93,7 @@ fn signal(it: &mut Signal) {
 
 fn command(it: &mut Command) {
     it.user_metadata = Some(metadata("command"));
-    it.event_group_markers = vec![Default::default()];
+    it.event_group_markers = vec![EventGroupMarker::default()];
     match &mut it.attributes {
         Attributes::ScheduleActivity(it) => {
             it.header = Some(header("activity"));
