@@ -377,16 +377,16 @@ impl Disk {
         namespace: &Namespace,
         before: Option<&[u8]>,
     ) -> Result<bool, Failure> {
+        let stored = self.namespaces.get(&namespace.id);
+        if stored.is_some_and(|stored| Some(&stored.record[..]) != before) {
+            return Ok(false);
+        }
         let taken = self
             .namespaces
             .values()
             .any(|other| other.name == namespace.name && other.id != namespace.id);
         if taken {
             return Err(refused("the name belongs to another namespace"));
-        }
-        let stored = self.namespaces.get(&namespace.id);
-        if stored.is_some_and(|stored| Some(&stored.record[..]) != before) {
-            return Ok(false);
         }
         self.namespaces.insert(namespace.id, namespace.clone());
         Ok(true)
