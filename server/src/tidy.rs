@@ -64,15 +64,19 @@ mod tests {
             .expect("a number of KiB")
     }
 
+    /// Judged from the height of the burst on: the other tests of this binary come and go beside it.
     #[test]
     fn what_another_thread_freed_goes_back_to_the_system() {
-        let before = resident_kib();
-        let burst: Vec<Box<[u8; 1024]>> = (0..64 << 10).map(|_| Box::new([1; 1024])).collect();
-        assert!(resident_kib() > before + (60 << 10), "64 MiB are in use");
+        let burst: Vec<Box<[u8; 1024]>> = (0..128 << 10).map(|_| Box::new([1; 1024])).collect();
+        let height = resident_kib();
         std::thread::spawn(move || drop(burst))
             .join()
             .expect("nothing to fail");
         tidy();
-        assert!(resident_kib() < before + (20 << 10), "and are given back");
+        let given_back = height.saturating_sub(resident_kib());
+        assert!(
+            given_back > 64 << 10,
+            "of 128 MiB {given_back} KiB went back"
+        );
     }
 }
