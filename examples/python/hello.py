@@ -1,4 +1,4 @@
-"""Hello world: a workflow that calls an activity, with the official Python SDK.
+"""Hello world: a workflow with an activity, a query, an update and a signal, with the official Python SDK.
 
     pip install temporalio
     python examples/python/hello.py
@@ -15,23 +15,49 @@ from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-TASK_QUEUE = "hello"
+TASK_QUEUE = "hello-python"
+GREETINGS = {"English": "Hello", "French": "Bonjour", "Spanish": "Hola"}
 
 
 @activity.defn
-async def compose_greeting(name: str) -> str:
-    return f"Hello, {name}!"
+async def compose_greeting(language: str, name: str) -> str:
+    return f"{GREETINGS[language]}, {name}!"
 
 
 @workflow.defn
 class Greeting:
+    """Greets when it is told to, in a language that can be asked for and changed."""
+
+    def __init__(self) -> None:
+        self.chosen = "English"
+        self.approved = False
+
     @workflow.run
     async def run(self, name: str) -> str:
+        await workflow.wait_condition(lambda: self.approved)
         return await workflow.execute_activity(
             compose_greeting,
-            name,
+            args=[self.chosen, name],
             start_to_close_timeout=timedelta(seconds=10),
         )
+
+    @workflow.query
+    def language(self) -> str:
+        return self.chosen
+
+    @workflow.update
+    async def set_language(self, language: str) -> str:
+        before, self.chosen = self.chosen, language
+        return before
+
+    @set_language.validator
+    def know_language(self, language: str) -> None:
+        if language not in GREETINGS:
+            raise ValueError(f"{language} is not spoken here")
+
+    @workflow.signal
+    async def approve(self) -> None:
+        self.approved = True
 
 
 async def main() -> None:
@@ -42,13 +68,16 @@ async def main() -> None:
         workflows=[Greeting],
         activities=[compose_greeting],
     ):
-        result = await client.execute_workflow(
+        handle = await client.start_workflow(
             Greeting.run,
             "world",
             id=f"hello-{uuid.uuid4()}",
             task_queue=TASK_QUEUE,
         )
-        print(result)
+        print("query:", await handle.query(Greeting.language))
+        print("update: no longer", await handle.execute_update(Greeting.set_language, "French"))
+        await handle.signal(Greeting.approve)
+        print("result:", await handle.result())
 
 
 if __name__ == "__main__":

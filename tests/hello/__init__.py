@@ -1,0 +1,1 @@
+"""The hello worlds of `examples/`, as a user would run them."""
