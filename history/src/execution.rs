@@ -41,6 +41,7 @@ mod cancel;
 mod close;
 pub mod command;
 mod continue_as_new;
+pub mod cron;
 mod describe;
 mod limits;
 mod marker;
@@ -51,6 +52,7 @@ mod retry;
 mod signal;
 mod start;
 mod state;
+mod successor;
 mod terminate;
 #[cfg(test)]
 mod tests;

@@ -47,10 +47,11 @@ DELIBERATE = (
         ("visibility/refused: *WorkflowId = 'a\x00b'.*",),
     ),
     Deliberate(
-        "A repeated start finds the run that it began by its request id among all runs of the workflow id that are kept, not only if that run is the current one.",
+        "A repeated start, with a signal or without, finds the run that it began by its request id among all runs of the workflow id that are kept, not only if that run is the current one.",
         (
             "bad_input/StartWorkflowExecution: workflow_id_reuse_policy unknown.*",
             "bad_input/StartWorkflowExecution: workflow_start_delay huge.*",
+            "ids/signal_with_start_repeated_where_it_terminates: the same run",
         ),
     ),
     Deliberate(

@@ -56,7 +56,7 @@ fn check_signal_with_start(
     request: &mut pb::SignalWithStartWorkflowExecutionRequest,
 ) -> Result<(), Error> {
     let config = &frontend.config;
-    check::cron::schedule(&request.cron_schedule)?;
+    check::cron::schedule(&request.cron_schedule, frontend.now())?;
     check::workflow_id(config, &request.workflow_id)?;
     if request.signal_name.is_empty() {
         return Err(Error::invalid("signal not set"));

@@ -43,7 +43,7 @@ fn check_start(
         &request.cron_schedule,
         request.workflow_start_delay.as_mut(),
     )?;
-    check::cron::schedule(&request.cron_schedule)?;
+    check::cron::schedule(&request.cron_schedule, frontend.now())?;
     let workflow_type = request.workflow_type.as_ref().map_or("", |kind| &kind.name);
     if workflow_type.is_empty() {
         return Err(Error::invalid("WorkflowType is not set on request."));

@@ -16,9 +16,8 @@ use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use super::command::{Bad, ContinueAsNew, Signed, too_long};
 use super::retry::Policy;
 use super::start::{bounded, or_inherited, task_timeout};
-use super::transition::Extra;
 use super::workflow_task::{Completing, asked_queue, normal_queue};
-use super::{activity, close, payload_size, properties, wire};
+use super::{activity, payload_size, properties, successor, wire};
 use crate::id::RunId;
 
 /// What the next run is given.
@@ -73,16 +72,12 @@ pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<
         search_attributes,
         ..started(it, asked, &next, run)
     };
-    let extra = Extra {
-        user_metadata: it.draft.state.origin.user_metadata.clone(),
-        links: Vec::new(),
-        ..Extra::default()
-    };
-    it.successor = Some(close::follow(
+    let links = successor::links(&it.draft.state, it.events)?;
+    it.successor = Some(successor::begin(
         &it.draft.state,
         run,
         started,
-        extra,
+        links,
         it.context,
     )?);
     it.write(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(
@@ -118,12 +113,6 @@ fn memo(asked: &ContinueAsNew) -> Option<Memo> {
 fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
     let bad = |text: String| Bad::Task(Cause::BadContinueAsNewAttributes, text);
     let (origin, limits) = (&it.draft.state.origin, it.draft.limits);
-    if !asked.cron_schedule.is_empty() {
-        return Err(Bad::Task(
-            Cause::FeatureDisabled,
-            "cron_schedule is not built yet".to_owned(),
-        ));
-    }
     let or = |value: Option<&String>, inherited: &str| match value.map(String::as_str) {
         None | Some("") => inherited.to_owned(),
         Some(value) => value.to_owned(),
@@ -171,7 +160,7 @@ fn check(it: &Completing<'_, '_>, asked: &ContinueAsNew) -> Result<Next, Bad> {
         run_timeout,
         task_timeout: task_timeout(asked_task, run_timeout, limits),
         asked_backoff,
-        backoff: asked_backoff.max(close::not_too_soon(&it.draft)),
+        backoff: asked_backoff.max(successor::not_too_soon(&it.draft)),
         policy,
         initiator: match asked.initiator {
             0 => Initiator::Workflow.into(),
@@ -247,6 +236,7 @@ fn started(
         identity: String::new(),
         first_execution_run_id: origin.first_run.to_string(),
         retry_policy: next.policy.clone(),
+        cron_schedule: asked.cron_schedule.clone(),
         attempt: match Initiator::try_from(next.initiator) {
             Ok(Initiator::Retry) => origin.attempt.saturating_add(1),
             _ => 1,

@@ -66,6 +66,9 @@ pub struct Start {
     pub conflict_policy: i32,
     pub retry_policy: Option<RetryPolicy>,
     pub cron_schedule: String,
+    /// What a first run is told of a run that it continues.
+    pub continued_failure: Option<Failure>,
+    pub last_completion_result: Option<Payloads>,
     pub start_delay: Duration,
     pub memo: Option<Memo>,
     pub search_attributes: Option<SearchAttributes>,

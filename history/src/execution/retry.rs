@@ -46,7 +46,7 @@ pub(crate) enum Next {
 pub(crate) enum Wish {
     /// It stands (activities).
     Free,
-    /// The maximum interval caps it (workflows).
+    /// The maximum interval caps it, and stands for none (workflows).
     Capped,
 }
 
@@ -104,6 +104,11 @@ impl Policy {
         if let Some(failure) = failure
             && let Err(state) = self.retryable(failure)
         {
+            // Of a run no timeout ends the attempts, but that of its chain.
+            let state = match wish {
+                Wish::Free => state,
+                Wish::Capped => RetryState::NonRetryableFailure,
+            };
             return Next::Never(state);
         }
         if self.maximum_attempts > 0 && attempt >= self.maximum_attempts {
@@ -111,6 +116,7 @@ impl Policy {
         }
         let delay = match failure.and_then(next_delay) {
             Some(delay) if wish == Wish::Free => delay,
+            Some(delay) if delay.is_zero() => self.maximum_interval,
             Some(delay) => delay.min(self.maximum_interval),
             None => self.delay(attempt),
         };

@@ -15,8 +15,8 @@ use cairn_proto::cairn::record::v1::Opened;
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::{Payload, Payloads, WorkflowType};
 use cairn_proto::temporal::api::enums::v1::{
-    WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict,
-    WorkflowIdReusePolicy as Reuse,
+    ContinueAsNewInitiator as Initiator, WorkflowExecutionStatus as Status,
+    WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
 };
 use cairn_proto::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
@@ -28,10 +28,10 @@ use super::transition::{Draft, Extra};
 use super::workflow_task::{normal_queue, schedule_despite_backoff, start_now, started_answer};
 use super::{
     Answer, Asked, Limits, Outcome, Refusal, Run, Start, Started, Step, Successor, TaskStarted,
-    Volatile, answer_step, attach, check_priority, payload_size, properties, query, refuse, signal,
-    terminate, wire,
+    Volatile, answer_step, attach, check_priority, cron, payload_size, properties, query, refuse,
+    signal, terminate, wire,
 };
-use crate::id::RunId;
+use crate::id::{RunId, Time};
 use crate::kind::{Answered, Context, Stop};
 use crate::planted::{Fault, planted};
 
@@ -83,11 +83,6 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
 }
 
 fn check(question: &Start, limits: &Limits) -> Result<Policies, Refusal> {
-    if !question.cron_schedule.is_empty() {
-        return Err(Refusal::NotBuilt(
-            "cron_schedule is not built yet".to_owned(),
-        ));
-    }
     let policies = policies(question)?;
     if let Some(policy) = &question.retry_policy {
         Policy::checked(Some(policy)).map_err(Refusal::Invalid)?;
@@ -275,7 +270,7 @@ fn on_closed(run: &Run<'_>, policies: Policies) -> Result<(), Refusal> {
 /// A new run.
 fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
     let run = context.entropy.run_id(context.now);
-    let eager = question.eager && question.start_delay.is_zero();
+    let eager = question.eager && backoff(question, context.now).is_zero();
     let opened = Opened {
         namespace_id: context.key.namespace.0.to_vec(),
         start_request_id: question.request_id.clone(),
@@ -372,7 +367,15 @@ fn started_event(
         workflow_execution_expiration_time: execution_timeout
             .filter(|timeout| !timeout.is_zero())
             .map(|timeout| wire::timestamp(wire::round(context.now.after(timeout)))),
-        first_workflow_task_backoff: Some(wire::duration(question.start_delay)),
+        first_workflow_task_backoff: Some(wire::duration(backoff(question, context.now))),
+        cron_schedule: question.cron_schedule.clone(),
+        initiator: if question.cron_schedule.is_empty() {
+            Initiator::Unspecified.into()
+        } else {
+            Initiator::CronSchedule.into()
+        },
+        continued_failure: question.continued_failure.clone(),
+        last_completion_result: question.last_completion_result.clone(),
         memo: question.memo.clone(),
         search_attributes: question
             .search_attributes
@@ -384,6 +387,15 @@ fn started_event(
         eager_execution_accepted,
         ..Default::default()
     })
+}
+
+/// How long the first workflow task waits.
+fn backoff(question: &Start, now: Time) -> Duration {
+    if question.start_delay.is_zero() {
+        cron::backoff(&question.cron_schedule, now, now).unwrap_or_default()
+    } else {
+        question.start_delay
+    }
 }
 
 /// The run timeout is within the execution timeout, the task timeout within the run timeout.

@@ -243,6 +243,8 @@ impl World {
             conflict_policy: conflict.into(),
             retry_policy: shape.retry_policy(),
             cron_schedule: String::new(),
+            continued_failure: None,
+            last_completion_result: None,
             start_delay: if self.random.chance(50) {
                 Duration::from_secs(5)
             } else {

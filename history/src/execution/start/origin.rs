@@ -43,6 +43,8 @@ pub(crate) struct Origin {
     pub(crate) priority: Option<Priority>,
     #[serde(with = "wire::optional")]
     pub(crate) user_metadata: Option<UserMetadata>,
+    /// The first event has links, which the next run of the chain has too.
+    pub(crate) has_links: bool,
 }
 
 impl Origin {
@@ -83,6 +85,7 @@ impl Origin {
             retention: wire::span(opened.retention.as_ref()),
             priority: kept(it.priority.as_ref()),
             user_metadata: event.user_metadata.clone(),
+            has_links: !event.links.is_empty(),
         })
     }
 

@@ -163,15 +163,6 @@ fn an_eager_start_brings_its_first_task() {
 }
 
 #[test]
-fn cron_is_not_built() {
-    check(
-        "start cron=@daily",
-        r#"
-            ! NotBuilt("cron_schedule is not built yet")"#,
-    );
-}
-
-#[test]
 fn a_run_times_out() {
     check(
         "start run=10s; advance 9s; poll; signal s; advance 1s",

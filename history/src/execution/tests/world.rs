@@ -10,6 +10,7 @@ use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::{
     Payload, Payloads, Priority, RetryPolicy, SearchAttributes,
 };
+use cairn_proto::temporal::api::enums::v1::ContinueAsNewInitiator as Initiator;
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
@@ -228,7 +229,10 @@ impl World {
                 maximum_attempts: attempts.parse().unwrap(),
                 ..Default::default()
             }),
-            cron_schedule: option(words, "cron").unwrap_or("").to_owned(),
+            // An underscore stands for a space.
+            cron_schedule: option(words, "cron").unwrap_or("").replace('_', " "),
+            continued_failure: None,
+            last_completion_result: None,
             start_delay: time("delay"),
             memo: None,
             search_attributes: None,
@@ -423,7 +427,9 @@ impl World {
             "cancel-timer" => Attributes::CancelTimer {
                 timer_id: word.to_owned(),
             },
-            "finish" => Attributes::CompleteWorkflow { result: None },
+            "finish" => Attributes::CompleteWorkflow {
+                result: option(&words, "result").map(payloads),
+            },
             "fail" => Attributes::FailWorkflow {
                 failure: Some(failure(&words)),
             },
@@ -442,7 +448,7 @@ impl World {
                 initiator: option(&words, "initiator").map_or(0, |it| it.parse().unwrap()),
                 failure: None,
                 last_completion_result: None,
-                cron_schedule: String::new(),
+                cron_schedule: option(&words, "cron").unwrap_or("").replace('_', " "),
                 header: None,
                 memo: None,
                 search_attributes: search_attributes(&words),
@@ -953,6 +959,17 @@ fn printed(event: &HistoryEvent) -> String {
             if !backoff.is_zero() {
                 let _ = write!(text, " backoff {backoff:?}");
             }
+            if it.initiator() == Initiator::CronSchedule {
+                text.push_str(" by cron");
+            }
+            if it.last_completion_result.is_some() && !it.cron_schedule.is_empty() {
+                text.push_str(" with a result");
+            }
+            if let Some(failure) = &it.continued_failure
+                && !it.cron_schedule.is_empty()
+            {
+                let _ = write!(text, " after {:?}", failure.message);
+            }
             text
         }
         Event::WorkflowTaskScheduledEventAttributes(it) => {
@@ -1021,6 +1038,14 @@ fn printed(event: &HistoryEvent) -> String {
             format!(" {} {}", it.timer_id, it.started_event_id)
         }
         Event::WorkflowExecutionSignaledEventAttributes(it) => format!(" {}", it.signal_name),
+        Event::WorkflowExecutionCompletedEventAttributes(it) => {
+            let next = if it.new_execution_run_id.is_empty() {
+                ""
+            } else {
+                " another follows"
+            };
+            next.to_owned()
+        }
         Event::WorkflowExecutionFailedEventAttributes(it) => {
             let next = if it.new_execution_run_id.is_empty() {
                 ""

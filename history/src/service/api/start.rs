@@ -142,6 +142,8 @@ fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
         links,
         priority,
         on_conflict_options,
+        continued_failure,
+        last_completion_result,
         ..
     } = request;
     let on_conflict = on_conflict_options.unwrap_or_default();
@@ -159,6 +161,8 @@ fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
         conflict_policy: workflow_id_conflict_policy,
         retry_policy,
         cron_schedule,
+        continued_failure,
+        last_completion_result,
         start_delay: wire::duration(workflow_start_delay),
         memo,
         search_attributes,
@@ -220,6 +224,8 @@ fn destructure_with_signal(request: public::SignalWithStartWorkflowExecutionRequ
         conflict_policy: workflow_id_conflict_policy,
         retry_policy,
         cron_schedule,
+        continued_failure: None,
+        last_completion_result: None,
         start_delay: wire::duration(workflow_start_delay),
         memo,
         search_attributes,
