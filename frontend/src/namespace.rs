@@ -240,6 +240,8 @@ fn info(frontend: &Frontend, namespace: &Namespace) -> NamespaceInfo {
         id: namespace.id.to_string(),
         capabilities: Some(Capabilities {
             eager_workflow_start: settings.eager_workflow_start,
+            sync_update: true,
+            async_update: true,
             worker_heartbeats: settings.worker_heartbeats,
             worker_poll_complete_on_shutdown: settings.complete_polls_on_shutdown,
             poller_autoscaling: settings.poller_autoscaling,

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::error::Error;
 use crate::worker::{activity, by_id, poll, registry, workflow_task};
-use crate::workflow::{cancel, describe, query, signal, start, terminate};
+use crate::workflow::{cancel, describe, query, signal, start, terminate, update};
 use crate::{
     Frontend, cluster, deadline, history, namespace, off, operator, task_queue, visibility,
 };
@@ -74,6 +74,10 @@ serve! { WorkflowService, pb:
             => RequestCancelWorkflowExecutionResponse = cancel::request_cancel;
         terminate_workflow_execution: TerminateWorkflowExecutionRequest
             => TerminateWorkflowExecutionResponse = terminate::terminate;
+        update_workflow_execution: UpdateWorkflowExecutionRequest
+            => UpdateWorkflowExecutionResponse = update::update;
+        poll_workflow_execution_update: PollWorkflowExecutionUpdateRequest
+            => PollWorkflowExecutionUpdateResponse = update::poll;
         describe_workflow_execution: DescribeWorkflowExecutionRequest
             => DescribeWorkflowExecutionResponse = describe::describe;
         get_workflow_execution_history_reverse: GetWorkflowExecutionHistoryReverseRequest

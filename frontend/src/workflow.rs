@@ -14,6 +14,7 @@ pub(crate) mod query;
 pub(crate) mod signal;
 pub(crate) mod start;
 pub(crate) mod terminate;
+pub(crate) mod update;
 
 /// What is to be done with an id that is or was in use: combinations that contradict themselves are refused, gaps filled.
 fn id_policies(reuse: &mut i32, conflict: &mut i32, default: Conflict) -> Result<(), Error> {

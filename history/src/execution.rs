@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use cairn_proto::cairn::record::v1::{Changes, change::Change};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::{Payloads, Priority};
-use cairn_proto::temporal::api::history::v1::History;
+use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 
 use crate::id::{Key, RunId, Ticket, Time};
 use crate::kind::{
@@ -58,6 +58,7 @@ mod terminate;
 mod tests;
 mod timer;
 mod transition;
+pub mod update;
 mod wire;
 mod workflow_task;
 
@@ -81,6 +82,9 @@ type Transition = crate::kind::Transition<Workflow>;
 pub struct Volatile {
     queries: BTreeMap<String, query::Waiting>,
     heartbeats: BTreeMap<i64, activity::Beat>,
+    updates: update::Registry,
+    /// A workflow task for updates alone.
+    speculative: Option<workflow_task::Task>,
     /// No worker polls the sticky queue.
     sticky_unavailable: bool,
     /// Since when the run has been in memory: no heartbeat is missed before.
@@ -124,51 +128,25 @@ impl Kind for Workflow {
     type Refusal = Refusal;
 
     fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outcome {
-        if let Question::Start(question) = question {
-            return start::start(asked, question, context);
-        }
-        let events = asked.events;
         let Some(run) = asked.run else {
-            return refuse(no_such_workflow(context));
+            return match question {
+                Question::Start(question) => start::start(asked, question, context),
+                _ => refuse(no_such_workflow(context)),
+            };
         };
         run.volatile.since.get_or_insert(context.now);
-        match question {
-            Question::Start(_) => refuse(no_such_workflow(context)),
-            Question::Signal(it) => signal::signal(run, it, context),
-            Question::RequestCancel(it) => cancel::request(run, it, context),
-            Question::Terminate(it) => terminate::terminate(run, it, context),
-            Question::StartWorkflowTask(it) => workflow_task::start(run, it, context),
-            Question::CompleteWorkflowTask(it) => workflow_task::complete(events, run, it, context),
-            Question::FailWorkflowTask(it) => workflow_task::fail(run, it, context),
-            Question::StartActivity(it) => activity::start(run, it, context),
-            Question::CompleteActivity(token, it) => activity::complete(run, token, it, context),
-            Question::FailActivity(token, it) => activity::fail(run, token, it, context),
-            Question::CancelActivity(token, it) => activity::cancel(run, token, it, context),
-            Question::Heartbeat(token, it) => activity::heartbeat(run, token, it, context),
-            Question::Query(it) => query::query(run, it, context),
-            Question::ForgetQuery(ticket) => {
-                run.volatile.forget_query(*ticket);
-                answer_now(context.ticket, Answer::Done)
-            }
-            Question::StickyWorkerUnavailable => {
-                run.volatile.sticky_unavailable = true;
-                answer_now(context.ticket, Answer::Done)
-            }
-            Question::ResetSticky => workflow_task::reset_sticky(run, context),
-            Question::Describe => {
-                let described = describe::describe(&run, context.now);
-                answer_now(context.ticket, Answer::Described(Box::new(described)))
-            }
-            Question::Position => answer_now(
-                context.ticket,
-                Answer::Position(Position {
-                    run: run.id,
-                    next_event_id: run.state.next_event_id,
-                    open: run.state.is_open(),
-                    suffix: workflow_task::pending_suffix(run.state),
-                }),
-            ),
-        }
+        let seen = workflow_task::seen(run.state, run.volatile);
+        let asked = Asked {
+            run: Some(Run {
+                id: run.id,
+                state: &seen,
+                volatile: &mut *run.volatile,
+            }),
+            ..asked
+        };
+        let mut step = ask(asked, question, context)?;
+        update::settle(run, &seen, &mut step, context.now);
+        Ok(step)
     }
 
     fn wake(asked: Asked<'_>, context: &mut Context<'_>) -> Outcome {
@@ -180,23 +158,19 @@ impl Kind for Workflow {
         if !run.state.is_open() {
             return Ok(step_of(None));
         }
-        let mut draft = transition::Draft::new(run.state, context.now, context.limits);
-        if close::deadline(run.state).is_some_and(|time| time <= context.now) {
-            return match close::time_out(&mut draft, asked.events, context) {
-                Ok(successor) => closed_by_time(run, draft, successor),
-                Err(command::Bad::Needs(ids)) => Err(Stop::Needs(ids)),
-                Err(command::Bad::Refused(refusal)) => refuse(refusal),
-                Err(command::Bad::Task(_, text) | command::Bad::Run(_, text)) => {
-                    refuse(Refusal::Invalid(text))
-                }
-            };
-        }
-        workflow_task::time_out(&mut draft, run.volatile);
-        timer::fire(&mut draft);
-        activity::time_out(&mut draft, run.volatile);
-        workflow_task::end_backoff(&mut draft);
-        let transition = draft.finish().map_err(Stop::Refused)?;
-        Ok(step_of(transition))
+        let seen = workflow_task::seen(run.state, run.volatile);
+        let run_seen = Run {
+            id: run.id,
+            state: &seen,
+            volatile: &mut *run.volatile,
+        };
+        let mut step = if close::deadline(&seen).is_some_and(|time| time <= context.now) {
+            end_by_time(run_seen, asked.events, context)?
+        } else {
+            step_of(what_is_due(run_seen, context)?)
+        };
+        update::settle(run, &seen, &mut step, context.now);
+        Ok(step)
     }
 
     fn apply(state: Option<State>, run: RunId, record: &Record) -> Result<State, Illegal> {
@@ -247,7 +221,7 @@ impl Kind for Workflow {
         if !state.is_open() {
             return Vec::new();
         }
-        owed_workflow_task(state, volatile)
+        owed_workflow_task(&workflow_task::seen(state, volatile), volatile)
             .into_iter()
             .chain(activity::owed(state, now))
             .collect()
@@ -259,7 +233,7 @@ impl Kind for Workflow {
         }
         [
             close::deadline(state),
-            workflow_task::deadline(&state.task, volatile),
+            workflow_task::deadline(&workflow_task::seen(state, volatile).task, volatile),
             state.task.backoff_until,
             state.timers.next_wake(),
             activity::next_deadline(&state.activities, volatile),
@@ -322,11 +296,88 @@ impl Kind for Workflow {
     }
 }
 
-fn closed_by_time(
+/// Asks a run as it is seen.
+fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outcome {
+    if let Question::Start(question) = question {
+        return start::start(asked, question, context);
+    }
+    let events = asked.events;
+    let Some(run) = asked.run else {
+        return refuse(no_such_workflow(context));
+    };
+    match question {
+        Question::Start(_) => refuse(no_such_workflow(context)),
+        Question::Signal(it) => signal::signal(run, it, context),
+        Question::RequestCancel(it) => cancel::request(run, it, context),
+        Question::Terminate(it) => terminate::terminate(run, it, context),
+        Question::StartWorkflowTask(it) => workflow_task::start(run, it, context),
+        Question::CompleteWorkflowTask(it) => workflow_task::complete(events, run, it, context),
+        Question::FailWorkflowTask(it) => workflow_task::fail(run, it, context),
+        Question::StartActivity(it) => activity::start(run, it, context),
+        Question::CompleteActivity(token, it) => activity::complete(run, token, it, context),
+        Question::FailActivity(token, it) => activity::fail(run, token, it, context),
+        Question::CancelActivity(token, it) => activity::cancel(run, token, it, context),
+        Question::Heartbeat(token, it) => activity::heartbeat(run, token, it, context),
+        Question::Query(it) => query::query(run, it, context),
+        Question::Update(it) => update::update(events, run, it, context),
+        Question::PollUpdate(it) => update::poll(events, run, it, context),
+        Question::StopWaiting(it) => update::stop_waiting(events, run, *it, context),
+        Question::ForgetQuery(ticket) => {
+            run.volatile.forget_query(*ticket);
+            answer_now(context.ticket, Answer::Done)
+        }
+        Question::StickyWorkerUnavailable => {
+            run.volatile.sticky_unavailable = true;
+            if let Some(task) = &mut run.volatile.speculative
+                && task.started.is_none()
+            {
+                task.sticky = None;
+            }
+            answer_now(context.ticket, Answer::Done)
+        }
+        Question::ResetSticky => workflow_task::reset_sticky(run, context),
+        Question::Describe => {
+            let described = describe::describe(&run, context.now);
+            answer_now(context.ticket, Answer::Described(Box::new(described)))
+        }
+        Question::Position => answer_now(
+            context.ticket,
+            Answer::Position(Position {
+                run: run.id,
+                next_event_id: run.state.next_event_id,
+                open: run.state.is_open(),
+                suffix: workflow_task::pending_suffix(run.state),
+            }),
+        ),
+    }
+}
+
+fn what_is_due(
     run: Run<'_>,
-    draft: transition::Draft<'_>,
-    successor: Option<Successor>,
-) -> Outcome {
+    context: &mut Context<'_>,
+) -> Result<Option<Transition>, Stop<Refusal>> {
+    let mut draft = transition::Draft::new(run.state, context.now, context.limits);
+    workflow_task::time_out(&mut draft, &run.state.task, run.volatile);
+    timer::fire(&mut draft);
+    activity::time_out(&mut draft, run.volatile);
+    let backoff = run.state.task.backoff_until;
+    if backoff.is_some_and(|until| until <= context.now) {
+        draft.keep_task();
+    }
+    workflow_task::end_backoff(&mut draft);
+    draft.finish().map_err(Stop::Refused)
+}
+
+fn end_by_time(run: Run<'_>, events: &[HistoryEvent], context: &mut Context<'_>) -> Outcome {
+    let mut draft = transition::Draft::ending(run.state, context);
+    let successor = match close::time_out(&mut draft, events, context) {
+        Ok(successor) => successor,
+        Err(command::Bad::Needs(ids)) => return Err(Stop::Needs(ids)),
+        Err(command::Bad::Refused(refusal)) => return refuse(refusal),
+        Err(command::Bad::Task(_, text) | command::Bad::Run(_, text)) => {
+            return refuse(Refusal::Invalid(text));
+        }
+    };
     let transition = draft.finish().map_err(Stop::Refused)?;
     let mut step = step_of(transition);
     if let Some(transition) = &step.transition {

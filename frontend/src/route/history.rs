@@ -133,6 +133,12 @@ routed! {
     // A query changes nothing, even if two workers answer it.
     query_workflow: QueryWorkflowRequest => QueryWorkflowResponse,
         |asked| executed!(asked, execution), Again::Yes;
+    // An update has an id: the run that took it knows it, and a run that has lost it never promised anything.
+    update_workflow_execution: UpdateWorkflowExecutionRequest => UpdateWorkflowExecutionResponse,
+        |asked| executed!(asked, workflow_execution), Again::Yes, waits true;
+    poll_workflow_execution_update: PollWorkflowExecutionUpdateRequest => PollWorkflowExecutionUpdateResponse,
+        |asked| key(&asked.namespace_id, asked.request.as_ref().and_then(|it| id(it.update_ref.as_ref()?.workflow_execution.as_ref()))),
+        Again::Yes, waits true;
     reset_sticky_task_queue: ResetStickyTaskQueueRequest => ResetStickyTaskQueueResponse,
         |asked| executed!(asked, execution), Again::Yes;
     get_workflow_execution_history: GetWorkflowExecutionHistoryRequest => GetWorkflowExecutionHistoryResponse,

@@ -64,7 +64,7 @@ pub enum Attributes {
     Unknown {
         command_type: i32,
     },
-    /// Points to a message that came along; none does, as updates are not built yet.
+    /// The message of this id has its turn.
     ProtocolMessage {
         message_id: String,
     },

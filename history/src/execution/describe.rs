@@ -155,6 +155,14 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
         };
         (request_id.clone(), attached)
     });
+    let updates = state.updates.requests().map(|(request_id, event_id)| {
+        let accepted = RequestIdInfo {
+            event_type: EventType::WorkflowExecutionUpdateAccepted.into(),
+            event_id,
+            buffered: false,
+        };
+        (request_id.clone(), accepted)
+    });
     WorkflowExecutionExtendedInfo {
         execution_expiration_time: origin.execution_expiration.map(wire::timestamp),
         run_expiration_time: Some(origin.run_expiration().map_or(NEVER, wire::timestamp)),
@@ -163,6 +171,7 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
         request_id_infos: [(origin.request_id.clone(), started)]
             .into_iter()
             .chain(attached)
+            .chain(updates)
             .collect(),
         ..Default::default()
     }

@@ -33,6 +33,12 @@ pub struct Limits {
     pub buffered_bytes_max: usize,
     /// `history.MaxBufferedQueryCount`.
     pub buffered_queries_max: usize,
+    /// `history.maxInFlightUpdates`.
+    pub updates_in_flight_max: usize,
+    /// `history.maxInFlightUpdatePayloads`, bytes.
+    pub updates_bytes_max: usize,
+    /// `history.maxTotalUpdates`.
+    pub updates_max: usize,
     /// `limit.maxIDLength`, bytes.
     pub id_bytes_max: usize,
     /// `history.defaultWorkflowTaskTimeout`.
@@ -66,6 +72,9 @@ impl Default for Limits {
             buffered_events_max: 100,
             buffered_bytes_max: 2 << 20,
             buffered_queries_max: 1,
+            updates_in_flight_max: 10,
+            updates_bytes_max: 20 << 20,
+            updates_max: 2_000,
             id_bytes_max: 1_000,
             workflow_task_timeout: Duration::from_secs(10),
             workflow_task_timeout_max: Duration::from_mins(2),
@@ -99,6 +108,9 @@ impl Limits {
             "history.maximumbufferedeventsbatch" => self.buffered_events_max = size,
             "history.maximumbufferedeventssizeinbytes" => self.buffered_bytes_max = size,
             "history.maxbufferedquerycount" => self.buffered_queries_max = size,
+            "history.maxinflightupdates" => self.updates_in_flight_max = size,
+            "history.maxinflightupdatepayloads" => self.updates_bytes_max = size,
+            "history.maxtotalupdates" => self.updates_max = size,
             "limit.maxidlength" => self.id_bytes_max = size,
             _ => return false,
         }
@@ -173,6 +185,9 @@ mod tests {
                 "buffered_bytes_max",
             ),
             ("history.maxBufferedQueryCount", "buffered_queries_max"),
+            ("history.maxInFlightUpdates", "updates_in_flight_max"),
+            ("history.maxInFlightUpdatePayloads", "updates_bytes_max"),
+            ("history.maxTotalUpdates", "updates_max"),
             ("limit.maxIDLength", "id_bytes_max"),
         ];
         for (key, field) in numbers {

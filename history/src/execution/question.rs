@@ -14,11 +14,13 @@ use cairn_proto::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use cairn_proto::temporal::api::failure::v1::Failure;
 use cairn_proto::temporal::api::query::v1::{QueryRejected, WorkflowQuery, WorkflowQueryResult};
 use cairn_proto::temporal::api::sdk::v1::{UserMetadata, WorkflowTaskCompletedMetadata};
+use cairn_proto::temporal::api::update::v1 as update;
 use cairn_proto::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionResponse, PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse,
 };
 
 use super::command::Command;
+use super::update::Message;
 use crate::id::{RunId, Ticket, Time};
 
 /// A question about one run. `TimePassed` is not among them: see `Kind::wake`.
@@ -39,6 +41,10 @@ pub enum Question {
     Query(Query),
     /// Whoever waited for this query has gone.
     ForgetQuery(Ticket),
+    Update(Box<Update>),
+    PollUpdate(PollUpdate),
+    /// Whoever waits for an update with this ticket waits no longer.
+    StopWaiting(Ticket),
     /// No worker polls the sticky queue: owe the workflow task on the normal queue. Volatile.
     StickyWorkerUnavailable,
     ResetSticky,
@@ -154,8 +160,10 @@ pub struct CompleteWorkflowTask {
     pub binary_checksum: String,
     pub worker_version: Option<WorkerVersionStamp>,
     pub deployment_options: Option<WorkerDeploymentOptions>,
-    /// Messages (updates) came with it: not built yet, the workflow task fails.
-    pub messages: usize,
+    /// What it says of updates.
+    pub messages: Vec<Message>,
+    /// The worker can forget events that were shown to it with a speculative task.
+    pub may_drop_events: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -213,6 +221,30 @@ pub struct Query {
     pub reject_condition: i32,
 }
 
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// With its id.
+    pub request: update::Request,
+    /// `None`: the answer is how far it is now.
+    pub until: Option<Stage>,
+    /// The run must be of the chain that began with this one.
+    pub first_run: Option<RunId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct PollUpdate {
+    pub update_id: String,
+    pub until: Option<Stage>,
+}
+
+/// How far an update has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Admitted,
+    Accepted,
+    Completed,
+}
+
 /// What a run answers. Where an answer needs events, `Answered::reads` names them and the shell fills them in.
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -240,6 +272,7 @@ pub enum Answer {
     /// The query must be asked of a worker directly (through matching).
     AskWorker(Box<DirectQuery>),
     Queried(Box<Queried>),
+    Updated(Box<Updated>),
     Described(Box<DescribeWorkflowExecutionResponse>),
     Position(Position),
 }
@@ -298,6 +331,17 @@ pub enum Queried {
     Rejected(QueryRejected),
 }
 
+/// How far an update has come, and with what outcome.
+#[derive(Clone, Debug)]
+pub struct Updated {
+    pub run: RunId,
+    pub update_id: String,
+    pub stage: Stage,
+    pub outcome: Option<update::Outcome>,
+    /// It was rejected without a word.
+    pub unexplained: bool,
+}
+
 /// Where a history stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Position {
@@ -322,6 +366,10 @@ pub enum Refusal {
     NoSuchTask(String),
     /// `NOT_FOUND`: no such activity, or its attempt is over.
     NoSuchActivity(String),
+    /// `NOT_FOUND`: the run knows no update of this id.
+    NoSuchUpdate(String),
+    /// `NOT_FOUND`: the run closed before it accepted the update.
+    UpdateAborted,
     /// `ALREADY_EXISTS` with `WorkflowExecutionAlreadyStartedFailure`.
     AlreadyStarted {
         message: String,
@@ -335,6 +383,8 @@ pub enum Refusal {
     OtherQueue,
     /// `RESOURCE_EXHAUSTED` with cause `BUSY_WORKFLOW`.
     Busy(String),
+    /// `RESOURCE_EXHAUSTED` with cause `CONCURRENT_LIMIT`.
+    TooManyInFlight(String),
     /// `FAILED_PRECONDITION` with `WorkflowNotReadyFailure`.
     NotReady(String),
     /// `FAILED_PRECONDITION` without detail.

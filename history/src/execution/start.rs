@@ -25,7 +25,9 @@ use super::command::Signed;
 use super::retry::Policy;
 use super::state::State;
 use super::transition::{Draft, Extra};
-use super::workflow_task::{normal_queue, schedule_despite_backoff, start_now, started_answer};
+use super::workflow_task::{
+    Worker, normal_queue, schedule_despite_backoff, start_now, started_answer,
+};
 use super::{
     Answer, Asked, Limits, Outcome, Refusal, Run, Start, Started, Step, Successor, TaskStarted,
     Volatile, answer_step, attach, check_priority, cron, payload_size, properties, query, refuse,
@@ -209,7 +211,7 @@ fn terminate_and_begin(run: Run<'_>, question: &Start, context: &mut Context<'_>
     let Some(successor) = &step.successor else {
         return Ok(step);
     };
-    let mut draft = Draft::new(run.state, context.now, context.limits);
+    let mut draft = Draft::ending(run.state, context);
     let details = text_payload(&format!("terminated by new runID: {}", successor.run));
     terminate::by(
         &mut draft,
@@ -333,7 +335,7 @@ fn eager_task(
     state: &State,
     volatile: &mut Volatile,
 ) -> (Option<Box<TaskStarted>>, Reads) {
-    match started_answer(run, state, volatile, false) {
+    match started_answer(run, state, volatile, Worker::default()) {
         Some((task, from, to)) => (Some(Box::new(task)), Some((run, from..to))),
         None => (None, None),
     }

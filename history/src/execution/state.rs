@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::buffer::Buffer;
 use super::properties::Part as Properties;
 use super::start::Origin;
-use super::{activity, attach, close, properties, signal, timer, wire, workflow_task};
+use super::{activity, attach, close, properties, signal, timer, update, wire, workflow_task};
 use crate::id::{RunId, Time};
 use crate::kind::Illegal;
 
@@ -41,6 +41,8 @@ pub struct State {
     pub(crate) attached: Arc<attach::Part>,
     #[serde(with = "wire::shared")]
     pub(crate) properties: Arc<properties::Part>,
+    #[serde(with = "wire::shared")]
+    pub(crate) updates: Arc<update::Part>,
     #[serde(with = "wire::shared")]
     pub(crate) buffer: Arc<Buffer>,
     pub(crate) cancel_requested: bool,
@@ -68,6 +70,7 @@ impl State {
             signals: Arc::default(),
             attached: Arc::default(),
             properties: Arc::new(properties::Part::new(started)),
+            updates: Arc::default(),
             buffer: Arc::default(),
             cancel_requested: false,
             closed: None,
@@ -170,6 +173,12 @@ impl State {
             Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it) => {
                 Arc::make_mut(&mut self.attached).attached(id, it);
                 true
+            }
+            Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
+                Arc::make_mut(&mut self.updates).accept(id, it)
+            }
+            Attributes::WorkflowExecutionUpdateCompletedEventAttributes(it) => {
+                Arc::make_mut(&mut self.updates).complete(id, it)
             }
             Attributes::MarkerRecordedEventAttributes(_) => true,
             Attributes::UpsertWorkflowSearchAttributesEventAttributes(it) => {

@@ -24,7 +24,7 @@ pub(crate) fn terminate(run: Run<'_>, question: &Terminate, context: &mut Contex
     if !run.state.is_open() {
         return refuse(Refusal::Completed);
     }
-    let mut draft = Draft::new(run.state, context.now, context.limits);
+    let mut draft = Draft::ending(run.state, context);
     let extra = Extra {
         user_metadata: None,
         links: question.links.clone(),

@@ -10,6 +10,7 @@ mod signals;
 mod starts;
 mod tasks;
 mod timers;
+mod updates;
 mod whole;
 mod world;
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cairn_proto::cairn::record::v1::change::Change;
 use cairn_proto::cairn::record::v1::{self as record, Changes, Opened};
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::Link;
+use cairn_proto::temporal::api::common::v1::{Link, WorkerVersionStamp};
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
@@ -17,7 +17,7 @@ use cairn_proto::temporal::api::sdk::v1::{EventGroupMarker, UserMetadata};
 use super::state::State;
 use super::{Limits, Refusal, Workflow, buffer, describe, terminate, wire, workflow_task};
 use crate::id::{RunId, Time};
-use crate::kind::{Illegal, Transition, Unavailable};
+use crate::kind::{Context, Illegal, Transition, Unavailable};
 
 /// What an event carries beside its attributes.
 #[derive(Debug, Default)]
@@ -41,18 +41,67 @@ pub(crate) struct Draft<'a> {
     /// Commands are being handled: what happens beside them waits until they are through.
     holding: bool,
     visible: bool,
+    /// So many events were written only because a task was speculative: alone they are no reason for a transition.
+    written_first: usize,
+    /// Updates that no worker has accepted.
+    pub(crate) updates_in_flight: usize,
     /// What the row says of failing workflow tasks before this transition.
     problem: Option<workflow_task::Problem>,
     broken: Option<Illegal>,
 }
 
 impl<'a> Draft<'a> {
-    /// A draft on the head of a run.
+    /// A draft on the head of a run. A speculative task is written first: from now on it is a normal one.
     pub(crate) fn new(state: &State, now: Time, limits: &'a Limits) -> Self {
+        Self::with(state, ("", None), now, limits)
+    }
+
+    /// The same, where it is known whose task it is.
+    pub(crate) fn by(
+        state: &State,
+        identity: &str,
+        version: Option<&WorkerVersionStamp>,
+        context: &Context<'a>,
+    ) -> Self {
+        Self::with(state, (identity, version), context.now, context.limits)
+    }
+
+    /// A draft that closes the run: a speculative task that nobody has is forgotten.
+    pub(crate) fn ending(state: &State, context: &Context<'a>) -> Self {
+        if state.task.is_started() {
+            Self::by(state, terminate::SERVER_IDENTITY, None, context)
+        } else {
+            Self::without_task(state, context)
+        }
+    }
+
+    /// A draft that forgets the speculative task.
+    pub(crate) fn without_task(state: &State, context: &Context<'a>) -> Self {
+        let (state, _) = workflow_task::without(state);
+        Self::bare(state, context.now, context.limits)
+    }
+
+    fn with(
+        state: &State,
+        (identity, version): (&str, Option<&WorkerVersionStamp>),
+        now: Time,
+        limits: &'a Limits,
+    ) -> Self {
+        let (state, speculative) = workflow_task::without(state);
+        let mut draft = Self::bare(state, now, limits);
+        if let Some(task) = speculative {
+            workflow_task::write_speculative(&mut draft, &task, identity, version);
+            draft.written_first = draft.events.len();
+        }
+        draft
+    }
+
+    fn bare(state: State, now: Time, limits: &'a Limits) -> Self {
         Self {
             stored_bytes: state.history_bytes,
             first_event_id: state.next_event_id,
-            state: state.clone(),
+            problem: describe::reported_problem(&state),
+            state,
             now,
             limits,
             events: Vec::new(),
@@ -60,7 +109,8 @@ impl<'a> Draft<'a> {
             task_due: false,
             holding: false,
             visible: false,
-            problem: describe::reported_problem(state),
+            written_first: 0,
+            updates_in_flight: 0,
             broken: None,
         }
     }
@@ -77,7 +127,7 @@ impl<'a> Draft<'a> {
         let mut event = build(started, now, extra);
         number(&mut event, 1);
         let state = State::open(run, &opened, &event).map_err(|illegal| broken(&illegal))?;
-        let mut draft = Self::new(&state, now, limits);
+        let mut draft = Self::bare(state, now, limits);
         draft.stored_bytes = 0;
         draft.first_event_id = 1;
         draft.changes.push(record::Change {
@@ -175,6 +225,11 @@ impl<'a> Draft<'a> {
         self.task_due = true;
     }
 
+    /// A speculative task that was written first stays, whatever follows.
+    pub(crate) fn keep_task(&mut self) {
+        self.written_first = 0;
+    }
+
     /// The visibility row must be seen to change at once.
     pub(crate) fn show(&mut self) {
         self.visible = true;
@@ -222,7 +277,7 @@ impl<'a> Draft<'a> {
         if let Some(illegal) = self.broken {
             return Err(broken(&illegal));
         }
-        if self.events.is_empty() && self.changes.is_empty() {
+        if self.events.len() == self.written_first && self.changes.is_empty() {
             return Ok(None);
         }
         self.state.transitions += 1;

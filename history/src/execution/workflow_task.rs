@@ -8,6 +8,8 @@
 //! | started   | Completed                       | –         | what was buffered is flushed                 |
 //! | started   | Failed, `TimedOut`, `TransientFailed` | –       | the next attempt                             |
 //!
+//! A task that is there for updates alone is *speculative*: it is not even recorded (`speculative`).
+//!
 //! An attempt behind a failed one is *transient*: its Scheduled and Started are in the state only, shown to the worker as a
 //! suffix, and written when it completes or when other events come before it is started.
 
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use cairn_proto::cairn::record::v1::{self as record, change::Change};
 use cairn_proto::temporal::api::enums::v1::{
-    SuggestContinueAsNewReason, TaskQueueKind, TimeoutType, WorkflowTaskFailedCause as Cause,
+    TaskQueueKind, TimeoutType, WorkflowTaskFailedCause as Cause,
 };
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
@@ -27,6 +29,7 @@ use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use serde::{Deserialize, Serialize};
 
 use super::start::Origin;
+use super::state::State;
 use super::transition::Draft;
 use super::wire;
 use crate::id::Time;
@@ -34,12 +37,16 @@ use crate::id::Time;
 mod complete;
 mod fail;
 mod reject;
+mod speculative;
 mod start;
 mod timeout;
 
 pub(crate) use complete::{Completing, complete};
 pub(crate) use fail::{cause_name, fail, force_fail, force_next_attempt, next_attempt};
-pub(crate) use start::{pending_suffix, start, start_now, started_answer};
+pub(crate) use speculative::{
+    schedule as schedule_speculative, seen, without, write as write_speculative,
+};
+pub(crate) use start::{Worker, pending_suffix, start, start_now, started_answer};
 pub(crate) use timeout::{deadline, reset_sticky, time_out};
 
 /// The workflow task of a run, and what outlasts it.
@@ -80,6 +87,9 @@ pub(crate) struct Task {
     pub(crate) sticky: Option<(String, Time)>,
     /// Its events are in history.
     pub(crate) written: bool,
+    /// It is not even in the log: a state that says so is one that was only seen.
+    #[serde(skip)]
+    pub(crate) speculative: bool,
     pub(crate) started: Option<Started>,
 }
 
@@ -166,6 +176,7 @@ impl Part {
                 .filter(|_| sticky)
                 .map(|it| (it.queue.clone(), time.after(it.schedule_to_start))),
             written: true,
+            speculative: false,
             started: None,
         });
         true
@@ -250,6 +261,7 @@ impl Part {
             start_to_close: wire::span(it.start_to_close_timeout.as_ref()),
             sticky: None,
             written: false,
+            speculative: false,
             started: None,
         });
         before.is_none()
@@ -294,9 +306,10 @@ impl Part {
         self.backoff_until = None;
     }
 
-    /// The attempt of the current task.
+    /// Is the current task a further attempt?
     pub(crate) fn is_transient(&self) -> bool {
-        self.current.as_ref().is_some_and(|task| !task.written)
+        let current = self.current.as_ref();
+        current.is_some_and(|task| !task.written && !task.speculative)
     }
 }
 
@@ -341,14 +354,8 @@ pub(crate) fn schedule_now(draft: &mut Draft<'_>, fresh: bool) {
 
 fn write_scheduled(draft: &mut Draft<'_>, attempt: i32, timeout: Duration, time: Time) {
     let state = &draft.state;
-    let task_queue = match &state.task.sticky {
-        Some(sticky) => TaskQueue {
-            name: sticky.queue.clone(),
-            kind: TaskQueueKind::Sticky.into(),
-            normal_name: state.origin.task_queue.clone(),
-        },
-        None => normal_queue(&state.origin.task_queue),
-    };
+    let sticky = state.task.sticky.as_ref();
+    let task_queue = queue(state, sticky.map(|it| &*it.queue));
     draft.write_at(
         Attributes::WorkflowTaskScheduledEventAttributes(WorkflowTaskScheduledEventAttributes {
             task_queue: Some(task_queue),
@@ -357,6 +364,18 @@ fn write_scheduled(draft: &mut Draft<'_>, attempt: i32, timeout: Duration, time:
         }),
         time,
     );
+}
+
+/// The queue of a workflow task as its event shows it.
+fn queue(state: &State, sticky: Option<&str>) -> TaskQueue {
+    match sticky {
+        Some(name) => TaskQueue {
+            name: name.to_owned(),
+            kind: TaskQueueKind::Sticky.into(),
+            normal_name: state.origin.task_queue.clone(),
+        },
+        None => normal_queue(&state.origin.task_queue),
+    }
 }
 
 /// A queue that a command names, as its event shows it: of the normal kind unless it says otherwise.
@@ -390,16 +409,4 @@ fn start_to_close(draft: &Draft<'_>, attempt: i32) -> Duration {
         + PATIENCE
             .saturating_mul(factor)
             .min(draft.limits.workflow_task_retry_interval_max)
-}
-
-/// Is the history long enough to suggest continue-as-new, and why?
-fn suggestion(draft: &Draft<'_>) -> (bool, Vec<i32>) {
-    let mut reasons = Vec::new();
-    if draft.state.history_bytes >= draft.limits.history_bytes_suggest {
-        reasons.push(SuggestContinueAsNewReason::HistorySizeTooLarge.into());
-    }
-    if draft.state.next_event_id >= draft.limits.history_events_suggest {
-        reasons.push(SuggestContinueAsNewReason::TooManyHistoryEvents.into());
-    }
-    (!reasons.is_empty(), reasons)
 }

@@ -15,6 +15,8 @@ mod change;
 mod query;
 mod read;
 mod start;
+mod update;
+mod wait;
 mod wire;
 mod workflow_task;
 
@@ -108,6 +110,24 @@ impl HistoryService for History {
         request: Request<history::QueryWorkflowRequest>,
     ) -> Result<public::QueryWorkflowResponse> {
         query::query(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn update_workflow_execution(
+        &self,
+        request: Request<history::UpdateWorkflowExecutionRequest>,
+    ) -> Result<public::UpdateWorkflowExecutionResponse> {
+        update::update(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn poll_workflow_execution_update(
+        &self,
+        request: Request<history::PollWorkflowExecutionUpdateRequest>,
+    ) -> Result<public::PollWorkflowExecutionUpdateResponse> {
+        update::poll(&self.0, request.into_inner())
             .await
             .map(Response::new)
     }

@@ -59,6 +59,8 @@ pub(super) fn status(refusal: Refusal) -> Status {
         Refusal::NoSuchWorkflow(message)
         | Refusal::NoSuchTask(message)
         | Refusal::NoSuchActivity(message) => not_found(message),
+        Refusal::NoSuchUpdate(id) => not_found(format!("update {} not found", quoted(&id))),
+        Refusal::UpdateAborted => not_found("workflow update was aborted by closing workflow"),
         Refusal::Completed => not_found("workflow execution already completed"),
         Refusal::AlreadyStarted {
             message,
@@ -76,6 +78,7 @@ pub(super) fn status(refusal: Refusal) -> Status {
         Refusal::TaskTaken => Status::already_exists("the task was started by another poll"),
         Refusal::OtherQueue => Status::failed_precondition("the task waits on another queue"),
         Refusal::Busy(message) => busy(message, ResourceExhaustedCause::BusyWorkflow),
+        Refusal::TooManyInFlight(message) => busy(message, ResourceExhaustedCause::ConcurrentLimit),
         Refusal::NotReady(message) => detailed(
             Code::FailedPrecondition,
             message,

@@ -17,6 +17,7 @@ from temporalio.api.filter.v1 import WorkflowExecutionFilter
 from temporalio.api.operatorservice import v1 as op
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.update.v1 import Input, Meta, Request, UpdateRef
 from temporalio.api.workflowservice import v1 as ws
 
 from tests.differential.scenario import Stage, named
@@ -38,6 +39,7 @@ def bases(stage: Stage) -> dict[str, Message]:
     token: dict[str, Any] = {"namespace": namespace, "task_token": b"garbage"}
     by_id: dict[str, Any] = {"namespace": namespace, "workflow_id": stage.id, "run_id": SOME_UUID, "activity_id": "a"}
     workflow_type = WorkflowType(name="raw")
+    update = Request(meta=Meta(update_id="u"), input=Input(name="change"))
     return {
         "StartWorkflowExecution": ws.StartWorkflowExecutionRequest(namespace=namespace, workflow_id=stage.id, workflow_type=workflow_type, task_queue=queue, request_id="r", workflow_id_reuse_policy=4),
         "SignalWithStartWorkflowExecution": ws.SignalWithStartWorkflowExecutionRequest(
@@ -47,6 +49,8 @@ def bases(stage: Stage) -> dict[str, Message]:
         "QueryWorkflow": ws.QueryWorkflowRequest(namespace=namespace, execution=execution, query=WorkflowQuery(query_type="q")),
         "RequestCancelWorkflowExecution": ws.RequestCancelWorkflowExecutionRequest(namespace=namespace, workflow_execution=execution),
         "TerminateWorkflowExecution": ws.TerminateWorkflowExecutionRequest(namespace=namespace, workflow_execution=execution),
+        "UpdateWorkflowExecution": ws.UpdateWorkflowExecutionRequest(namespace=namespace, workflow_execution=execution, request=update),
+        "PollWorkflowExecutionUpdate": ws.PollWorkflowExecutionUpdateRequest(namespace=namespace, update_ref=UpdateRef(workflow_execution=execution, update_id="u")),
         "DescribeWorkflowExecution": ws.DescribeWorkflowExecutionRequest(namespace=namespace, execution=execution),
         "GetWorkflowExecutionHistory": ws.GetWorkflowExecutionHistoryRequest(namespace=namespace, execution=execution),
         "GetWorkflowExecutionHistoryReverse": ws.GetWorkflowExecutionHistoryReverseRequest(namespace=namespace, execution=execution),
@@ -96,8 +100,8 @@ def bases(stage: Stage) -> dict[str, Message]:
     }
 
 
-IDS = {"workflow_id", "activity_id", "signal_name", "request_id", "identity", "query_type", "sticky_task_queue"}
-NAMED = {"workflow_type", "task_queue"}
+IDS = {"workflow_id", "update_id", "activity_id", "signal_name", "request_id", "identity", "query_type", "sticky_task_queue"}
+NAMED = {"workflow_type", "task_queue", "input"}
 """Messages whose `name` is an id."""
 
 
@@ -113,7 +117,7 @@ def changes(base: Message, prefix: str = "") -> Iterator[tuple[str, Change]]:
         elif field.name == "run_id" or field.name == "first_execution_run_id":
             yield f"{path} no uuid", setting(path, NO_UUID)
             yield f"{path} nul", setting(path, NUL)
-        elif field.name in IDS or (prefix.rstrip(".") in NAMED and field.name == "name"):
+        elif field.name in IDS or (prefix.rstrip(".").rpartition(".")[2] in NAMED and field.name == "name"):
             yield f"{path} empty", setting(path, "")
             yield f"{path} long", setting(path, LONG)
             yield f"{path} nul", setting(path, NUL)
@@ -124,9 +128,9 @@ def changes(base: Message, prefix: str = "") -> Iterator[tuple[str, Change]]:
         elif field.type == FieldDescriptor.TYPE_MESSAGE and field.message_type is not None and field.message_type.full_name == "google.protobuf.Duration":
             yield f"{path} negative", duration(path, timedelta(seconds=-1))
             yield f"{path} huge", duration(path, timedelta(days=365 * 9000))
-        elif field.type == FieldDescriptor.TYPE_MESSAGE and field.name in ("execution", "workflow_execution", *NAMED) and base.HasField(field.name):
-            yield f"{path} missing", clearing(field.name)
-            yield from changes(getattr(base, field.name), f"{field.name}.")
+        elif field.type == FieldDescriptor.TYPE_MESSAGE and field.name in ("execution", "workflow_execution", "request", "meta", "input", "wait_policy", "update_ref", *NAMED) and base.HasField(field.name):
+            yield f"{path} missing", clearing(path)
+            yield from changes(getattr(base, field.name), f"{prefix}{field.name}.")
         elif field.type == FieldDescriptor.TYPE_ENUM and not field.is_repeated:
             yield f"{path} unknown", setting(path, 99)
         elif field.name in ("maximum_page_size", "page_size"):
@@ -158,8 +162,12 @@ def duration(path: str, value: timedelta) -> Change:
     return change
 
 
-def clearing(name: str) -> Change:
-    return lambda request: request.ClearField(name)
+def clearing(path: str) -> Change:
+    def change(request: Message) -> None:
+        holder, name = place(request, path)
+        holder.ClearField(name)
+
+    return change
 
 
 # A poll that is let in finds nothing and only takes time: these changes cannot be told from a good request.

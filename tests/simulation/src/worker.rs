@@ -390,7 +390,8 @@ impl World {
             binary_checksum: String::new(),
             worker_version: None,
             deployment_options: None,
-            messages: 0,
+            messages: Vec::new(),
+            may_drop_events: false,
         }))
     }
 

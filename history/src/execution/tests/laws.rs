@@ -35,6 +35,10 @@ fn line() -> impl Strategy<Value = String> {
         "beat a",
         "beat b details",
         "query q",
+        "update u",
+        "update v until=accepted",
+        "poll-update u until=completed",
+        "stop-waiting 3",
         "describe",
         "no-sticky-worker",
         "reset-sticky",
@@ -50,7 +54,10 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 fn complete() -> impl Strategy<Value = String> {
-    let options = prop::collection::vec(select(vec!["sticky", "new", "force", "silent"]), 0..3);
+    let options = prop::collection::vec(
+        select(vec!["sticky", "new", "force", "silent", "forgetful"]),
+        0..3,
+    );
     let commands = prop::collection::vec(command(), 0..4);
     let close = prop::option::weighted(
         0.2,
@@ -90,6 +97,13 @@ fn command() -> impl Strategy<Value = &'static str> {
         "marker m",
         "memo k",
         "child",
+        "accept u",
+        "respond u",
+        "reject u",
+        "adopt v",
+        "respond v",
+        "reject v",
+        "odd u",
         "finish",
     ])
 }

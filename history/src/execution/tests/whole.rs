@@ -63,6 +63,9 @@ pub(super) fn filled(question: &Question) -> Question {
         Question::Heartbeat(..)
         | Question::Query(_)
         | Question::ForgetQuery(_)
+        | Question::Update(_)
+        | Question::PollUpdate(_)
+        | Question::StopWaiting(_)
         | Question::StickyWorkerUnavailable
         | Question::ResetSticky
         | Question::Describe

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use cairn_proto::prost::Message;
+use cairn_proto::prost::Message as _;
 use cairn_proto::temporal::api::common::v1::{
     Payload, Payloads, Priority, RetryPolicy, SearchAttributes,
 };
@@ -16,9 +16,11 @@ use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 use cairn_proto::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
+use cairn_proto::temporal::api::update::v1::{self as update, outcome};
 
 use super::whole;
 use crate::execution::command::{Attributes, Command, ContinueAsNew, ScheduleActivity, Signed};
+use crate::execution::update::{Body, Message};
 use crate::execution::workflow_task::normal_queue;
 use crate::execution::*;
 use crate::id::{Entropy, Epoch, Key, NamespaceId, RunId, Ticket, Time};
@@ -173,6 +175,16 @@ impl World {
                 },
                 reject_condition: option(&words, "reject").map_or(0, |it| it.parse().unwrap()),
             })),
+            "update" => self.ask(&Question::Update(Box::new(Update {
+                request: update_request(word),
+                until: stage(&words).or(Some(Stage::Completed)),
+                first_run: None,
+            }))),
+            "poll-update" => self.ask(&Question::PollUpdate(PollUpdate {
+                update_id: word.to_owned(),
+                until: stage(&words),
+            })),
+            "stop-waiting" => self.ask(&Question::StopWaiting(Ticket(word.parse().unwrap()))),
             "describe" => self.ask(&Question::Describe),
             "no-sticky-worker" => self.ask(&Question::StickyWorkerUnavailable),
             "reset-sticky" => self.ask(&Question::ResetSticky),
@@ -309,13 +321,13 @@ impl World {
         let (options, commands) = rest.split_once(':').unwrap_or((rest, ""));
         let options: Vec<_> = options.split_whitespace().collect();
         let queries = std::mem::take(&mut self.queries);
+        let commands = commands.split(',').map(str::trim);
+        let messages = commands.clone().filter_map(message).collect();
         let question = CompleteWorkflowTask {
             token: self.held(),
             identity: "worker".to_owned(),
             commands: commands
-                .split(',')
-                .map(str::trim)
-                .filter(|it| !it.is_empty())
+                .filter(|it| !it.is_empty() && !it.starts_with("reject "))
                 .map(|it| self.command(it))
                 .collect(),
             sticky: options
@@ -342,7 +354,8 @@ impl World {
             binary_checksum: String::new(),
             worker_version: None,
             deployment_options: None,
-            messages: 0,
+            messages,
+            may_drop_events: options.contains(&"forgetful"),
         };
         self.ask(&Question::CompleteWorkflowTask(Box::new(question)));
     }
@@ -469,6 +482,9 @@ impl World {
                 search_attributes: search_attributes(&words),
             },
             "child" => Attributes::NotBuilt { command_type: 11 },
+            "accept" | "adopt" | "respond" | "odd" => Attributes::ProtocolMessage {
+                message_id: text.to_owned(),
+            },
             other => panic!("no such command: {other}"),
         };
         Command {
@@ -795,6 +811,15 @@ impl World {
                 Queried::Answered(_) => format!("query {} answered", ticket.0),
                 Queried::Failed { message, .. } => format!("query {} failed {message}", ticket.0),
             },
+            Answer::Updated(updated) => {
+                let outcome = updated.outcome.and_then(|it| it.value);
+                let outcome = match outcome {
+                    None => String::new(),
+                    Some(outcome::Value::Success(_)) => " with success".to_owned(),
+                    Some(outcome::Value::Failure(it)) => format!(" with {}", it.message),
+                };
+                format!("update {} {:?}{outcome}", updated.update_id, updated.stage)
+            }
             Answer::Described(described) => {
                 let mut text = String::from("described");
                 if let Some(task) = described.pending_workflow_task {
@@ -831,6 +856,14 @@ impl World {
         );
         for event in &task.suffix {
             let _ = write!(text, " +{}", event.event_id);
+        }
+        for message in &task.response.messages {
+            let _ = write!(
+                text,
+                " with {} {:?}",
+                message.id,
+                message.sequencing_id.unwrap()
+            );
         }
         if !self.queries.is_empty() {
             let _ = write!(text, " with {} queries", self.queries.len());
@@ -930,6 +963,58 @@ pub(super) fn failure(words: &[&str]) -> Failure {
         )),
         ..Default::default()
     }
+}
+
+fn update_request(id: &str) -> update::Request {
+    update::Request {
+        meta: Some(update::Meta {
+            update_id: id.to_owned(),
+            identity: "client".to_owned(),
+        }),
+        input: Some(update::Input {
+            name: "change".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn stage(words: &[&str]) -> Option<Stage> {
+    option(words, "until").map(|it| match it {
+        "accepted" => Stage::Accepted,
+        "completed" => Stage::Completed,
+        other => panic!("no such stage: {other}"),
+    })
+}
+
+/// What a worker says of an update: `accept u`, `adopt u` (one that it alone knows), `respond u`, `reject u`, `odd u`.
+fn message(text: &str) -> Option<Message> {
+    let (verb, instance) = text.split_once(' ')?;
+    let body = match verb {
+        "accept" | "adopt" => Body::Acceptance {
+            sequencing_event_id: 5,
+            request: (verb == "adopt").then(|| update_request(instance)),
+        },
+        "respond" => Body::Response {
+            meta: update_request(instance).meta,
+            outcome: Some(update::Outcome {
+                value: Some(outcome::Value::Success(payloads("result"))),
+            }),
+        },
+        "reject" => Body::Rejection {
+            request: Some(update_request(instance)),
+            failure: Some(failure(&[])),
+        },
+        "odd" => Body::Bad("odd".to_owned()),
+        _ => return None,
+    };
+    Some(Message {
+        id: text.to_owned(),
+        instance: instance.to_owned(),
+        type_name: verb.to_owned(),
+        bytes: 1,
+        body,
+    })
 }
 
 fn refused(refusal: &Refusal) -> String {
@@ -1061,6 +1146,12 @@ fn printed(event: &HistoryEvent) -> String {
                 " another follows"
             };
             format!(" {:?}{next}", it.retry_state())
+        }
+        Event::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
+            format!(" {}", it.protocol_instance_id)
+        }
+        Event::WorkflowExecutionUpdateCompletedEventAttributes(it) => {
+            format!(" {}", it.accepted_event_id)
         }
         Event::WorkflowExecutionTerminatedEventAttributes(it) => format!(" {}", it.reason),
         Event::MarkerRecordedEventAttributes(it) => format!(" {}", it.marker_name),

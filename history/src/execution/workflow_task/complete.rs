@@ -7,15 +7,15 @@ use cairn_proto::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
 use cairn_proto::temporal::api::history::v1::{HistoryEvent, WorkflowTaskCompletedEventAttributes};
 
-use super::start::{transient_scheduled, transient_started};
-use super::{reject, start_now, started_answer, timeout};
+use super::start::{Worker, scheduled_event, started_event};
+use super::{reject, speculative, start_now, started_answer, timeout};
 use crate::execution::command::{Attributes, Bad, Command};
 use crate::execution::state::State;
 use crate::execution::transition::{Draft, Extra};
 use crate::execution::{
-    Answer, CompleteWorkflowTask, Outcome, Refusal, Run, Step, Successor, WorkflowTaskCompleted,
-    WorkflowTaskToken, activity, close, continue_as_new, marker, properties, query, refuse, timer,
-    wire,
+    Answer, CompleteWorkflowTask, Outcome, Refusal, Run, Step, Successor, Volatile,
+    WorkflowTaskCompleted, WorkflowTaskToken, activity, close, continue_as_new, marker, properties,
+    query, refuse, timer, update, wire,
 };
 use crate::kind::{Answered, Context, Stop};
 
@@ -40,6 +40,8 @@ pub(crate) struct Completing<'q, 'c> {
     pub(crate) eager: Vec<(i64, usize)>,
     /// The place of the command that is being handled.
     pub(crate) index: usize,
+    /// What it says of updates.
+    pub(crate) updates: update::Answering<'q>,
 }
 
 impl Completing<'_, '_> {
@@ -136,7 +138,7 @@ fn closes(kind: CommandType) -> bool {
 fn is_heartbeat(question: &CompleteWorkflowTask) -> bool {
     question.force_create_new_workflow_task
         && question.commands.is_empty()
-        && question.messages == 0
+        && question.messages.is_empty()
 }
 
 fn begin<'q, 'c>(
@@ -145,14 +147,14 @@ fn begin<'q, 'c>(
     question: &'q CompleteWorkflowTask,
     context: &'q mut Context<'c>,
 ) -> Completing<'q, 'c> {
-    let mut draft = Draft::new(run.state, context.now, context.limits);
+    let version = question.worker_version.as_ref();
+    let mut draft = Draft::by(run.state, &question.identity, version, context);
     if let Some((task, started)) = run.state.task.started_task()
-        && !task.written
+        && run.state.task.is_transient()
     {
-        draft.write_at(transient_scheduled(run.state, task), task.scheduled_time);
-        let version = question.worker_version.as_ref();
+        draft.write_at(scheduled_event(run.state, task), task.scheduled_time);
         draft.write_at(
-            transient_started(task, started, &question.identity, version),
+            started_event(task, started, &question.identity, version),
             started.time,
         );
     }
@@ -187,6 +189,7 @@ fn begin<'q, 'c>(
         successor: None,
         eager: Vec::new(),
         index: 0,
+        updates: update::Answering::new(&question.messages, &run.volatile.updates),
     }
 }
 
@@ -210,10 +213,6 @@ fn stick(draft: &mut Draft<'_>, question: &CompleteWorkflowTask) {
 }
 
 fn command_loop(it: &mut Completing<'_, '_>) -> Result<(), Bad> {
-    if it.question.messages > 0 {
-        let text = "updates are not built yet".to_owned();
-        return Err(Bad::Task(Cause::FeatureDisabled, text));
-    }
     let question = it.question;
     for (index, command) in question.commands.iter().enumerate() {
         it.index = index;
@@ -224,7 +223,7 @@ fn command_loop(it: &mut Completing<'_, '_>) -> Result<(), Bad> {
         };
         handle(it, &command.attributes)?;
     }
-    Ok(())
+    update::leftovers(it)
 }
 
 fn handle(it: &mut Completing<'_, '_>, attributes: &Attributes) -> Result<(), Bad> {
@@ -251,14 +250,7 @@ fn handle(it: &mut Completing<'_, '_>, attributes: &Attributes) -> Result<(), Ba
         Attributes::ModifyProperties { upserted_memo } => {
             properties::modify(it, upserted_memo.as_ref())
         }
-        Attributes::ProtocolMessage { message_id } => Err(Bad::Task(
-            Cause::BadUpdateWorkflowExecutionMessage,
-            if message_id.is_empty() {
-                "MessageID is not set on ProtocolMessageCommand.".to_owned()
-            } else {
-                format!("ProtocolMessageCommand referenced absent message ID {message_id}")
-            },
-        )),
+        Attributes::ProtocolMessage { message_id } => update::by_command(it, message_id),
         Attributes::Unknown { .. } => Err(Bad::Refused(Refusal::Invalid(unknown(attributes)))),
         Attributes::Missing { command_type } => Err(Bad::missing(*command_type)),
         Attributes::NotBuilt { command_type } => Err(Bad::not_built(*command_type)),
@@ -267,14 +259,79 @@ fn handle(it: &mut Completing<'_, '_>, attributes: &Attributes) -> Result<(), Ba
 
 /// All commands are good: buffered events are flushed, the next task is scheduled and perhaps started for the same worker.
 fn end(mut it: Completing<'_, '_>, run: Run<'_>) -> Outcome {
+    let dropped = speculative::may_drop(run.state, it.question);
     let mut eager = Vec::new();
-    if it.draft.state.is_open() {
+    if dropped {
+        it.draft = Draft::without_task(run.state, it.context);
+        stick(&mut it.draft, it.question);
+    } else if it.draft.state.is_open() {
         eager = activity::start_eager(&mut it);
         it.draft.flush();
         if it.question.force_create_new_workflow_task {
             it.draft.want_task();
         }
     }
+    // An update that waits has a task that is written, unless this worker takes it at once.
+    let inline = it.question.return_new_workflow_task;
+    if !inline && it.updates.leaves_one(&run.volatile.updates) {
+        it.draft.want_task();
+    }
+    settle(&mut it, &run);
+    let inline = it.draft.state.task.is_started();
+    let (question, context, updates) = (it.question, it.context, it.updates);
+    let state = it.draft.state.clone();
+    let transition = it.draft.finish().map_err(Stop::Refused)?;
+    let head = transition.as_ref().map_or(&state, |it| &it.state);
+    let mut answers = run
+        .volatile
+        .updates
+        .answered(updates, head, run.id, is_heartbeat(question));
+    run.volatile.sticky_unavailable = false;
+    let inline = speculate(head, run.volatile, question, context) || inline;
+    let head = speculative::seen(head, run.volatile);
+    if !is_heartbeat(question) || !head.is_open() {
+        // Of a heartbeat the queries wait for the task that really ends.
+        let answered = query::answered(run.volatile, question, &head, run.id, context.limits);
+        answers.extend(answered);
+    }
+    for scheduled_event_id in activity::gone(run.state, &head) {
+        run.volatile.heartbeats.remove(&scheduled_event_id);
+    }
+    let mut completed = WorkflowTaskCompleted {
+        activity_tasks: eager,
+        reset_history_event_id: if dropped {
+            run.state.task.previous_started_event_id
+        } else {
+            0
+        },
+        ..Default::default()
+    };
+    let worker = Worker {
+        knows: true,
+        again: false,
+    };
+    let mut reads = None;
+    if inline && let Some((task, from, to)) = started_answer(run.id, &head, run.volatile, worker) {
+        completed.workflow_task = Some(Box::new(task));
+        reads = Some((run.id, from..to));
+    }
+    answers.push((
+        context.ticket,
+        Answered {
+            result: Ok(Answer::WorkflowTaskCompleted(Box::new(completed))),
+            reads,
+        },
+    ));
+    Ok(Step {
+        transition,
+        successor: it.successor,
+        answers,
+        heartbeat: None,
+    })
+}
+
+/// Schedules the next task, if there is to be one, and starts it if this worker wants it.
+fn settle(it: &mut Completing<'_, '_>, run: &Run<'_>) {
     let original_time = run
         .state
         .task
@@ -289,43 +346,32 @@ fn end(mut it: Completing<'_, '_>, run: Run<'_>) -> Outcome {
     {
         it.draft.change(Change::WorkflowTaskOriginalTime(time.0));
     }
-    let inline = has_next && it.question.return_new_workflow_task;
-    if inline {
+    if has_next && it.question.return_new_workflow_task {
+        it.draft.updates_in_flight = run.volatile.updates.pending().len();
         let (identity, version) = (&it.question.identity, it.question.worker_version.as_ref());
         start_now(&mut it.draft, INLINE_REQUEST_ID, identity, version);
     }
-    let (question, ticket) = (it.question, it.context.ticket);
-    let transition = it.draft.finish().map_err(Stop::Refused)?;
-    let head = transition.as_ref().map_or(run.state, |it| &it.state);
-    let mut answers = if is_heartbeat(question) && head.is_open() {
-        Vec::new() // The queries wait for the task that really ends.
-    } else {
-        query::answered(run.volatile, question, head, run.id, it.context.limits)
-    };
-    for scheduled_event_id in activity::gone(run.state, head) {
-        run.volatile.heartbeats.remove(&scheduled_event_id);
+}
+
+/// Updates that wait have a speculative task, if this worker takes it at once and there is no other.
+fn speculate(
+    head: &State,
+    volatile: &mut Volatile,
+    question: &CompleteWorkflowTask,
+    context: &Context<'_>,
+) -> bool {
+    volatile.speculative = None;
+    let wanted = question.return_new_workflow_task && volatile.updates.wants_task();
+    if !wanted || !head.is_open() || head.task.current.is_some() {
+        return false;
     }
-    run.volatile.sticky_unavailable = false;
-    let mut completed = WorkflowTaskCompleted {
-        activity_tasks: eager,
-        ..Default::default()
-    };
-    let mut reads = None;
-    if inline && let Some((task, from, to)) = started_answer(run.id, head, run.volatile, true) {
-        completed.workflow_task = Some(Box::new(task));
-        reads = Some((run.id, from..to));
-    }
-    answers.push((
-        ticket,
-        Answered {
-            result: Ok(Answer::WorkflowTaskCompleted(Box::new(completed))),
-            reads,
-        },
+    let (now, identity) = (context.now, &question.identity);
+    let mut task = speculative::schedule(head, volatile, now);
+    let request_id = INLINE_REQUEST_ID;
+    let limits = context.limits;
+    task.started = Some(speculative::started(
+        head, volatile, request_id, identity, now, limits,
     ));
-    Ok(Step {
-        transition,
-        successor: it.successor,
-        answers,
-        heartbeat: None,
-    })
+    volatile.speculative = Some(task);
+    true
 }

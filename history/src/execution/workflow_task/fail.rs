@@ -27,7 +27,12 @@ pub(crate) fn fail(
         return refuse(Refusal::NoSuchTask("Workflow task not found.".to_owned()));
     }
     let cause = Cause::try_from(question.cause).unwrap_or(Cause::Unspecified);
-    let mut draft = Draft::new(run.state, context.now, context.limits);
+    let mut draft = Draft::by(
+        run.state,
+        &question.identity,
+        question.worker_version.as_ref(),
+        context,
+    );
     if cause == Cause::GrpcMessageTooLarge {
         terminate::by_server(&mut draft, &cause_name(cause));
     } else {

@@ -7,7 +7,7 @@ use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
 use super::fail;
 use crate::execution::transition::{Draft, Extra};
 use crate::execution::{
-    CompleteWorkflowTask, Outcome, Refusal, Run, Step, Transition, query, refuse, start, terminate,
+    CompleteWorkflowTask, Outcome, Refusal, Run, Step, Transition, query, start, terminate,
 };
 use crate::kind::{Answered, Context, Stop};
 
@@ -21,7 +21,7 @@ pub(super) fn task(
 ) -> Outcome {
     let message = fail::message(cause, text);
     if run.state.task.is_transient() && cause != Cause::UnhandledCommand {
-        return refuse(Refusal::BadCommands(message));
+        return refused(run, None, message, context);
     }
     if message.len() > context.limits.transaction_bytes_max {
         return too_large(run, message.len(), context);
@@ -29,7 +29,7 @@ pub(super) fn task(
     let mut draft = failed(&run, question, cause, &message, context);
     fail::next_attempt(&mut draft);
     let transition = draft.finish().map_err(Stop::Refused)?;
-    refused(transition, message, context)
+    refused(run, transition, message, context)
 }
 
 /// A command that the run does not survive.
@@ -53,7 +53,7 @@ fn too_large(run: Run<'_>, bytes: usize, context: &mut Context<'_>) -> Outcome {
         "transaction size of {bytes} bytes exceeds limit of {} bytes",
         context.limits.transaction_bytes_max
     );
-    let mut draft = Draft::new(run.state, context.now, context.limits);
+    let mut draft = Draft::ending(run.state, context);
     terminate::by(
         &mut draft,
         "Transaction size exceeds limit.",
@@ -71,7 +71,8 @@ fn failed<'c>(
     message: &str,
     context: &Context<'c>,
 ) -> Draft<'c> {
-    let mut draft = Draft::new(run.state, context.now, context.limits);
+    let version = question.worker_version.as_ref();
+    let mut draft = Draft::by(run.state, &question.identity, version, context);
     fail::write_failed(
         &mut draft,
         cause.into(),
@@ -84,25 +85,33 @@ fn failed<'c>(
 
 fn ended(run: Run<'_>, draft: Draft<'_>, message: String, context: &Context<'_>) -> Outcome {
     let transition = draft.finish().map_err(Stop::Refused)?;
-    let mut step = refused(transition, message, context)?;
-    if let Some(transition) = &step.transition {
-        step.answers
-            .extend(query::released(run.volatile, &transition.state, run.id));
-    }
+    let released = transition
+        .as_ref()
+        .map(|transition| query::released(run.volatile, &transition.state, run.id));
+    let mut step = refused(run, transition, message, context)?;
+    step.answers.extend(released.unwrap_or_default());
     Ok(step)
 }
 
-fn refused(transition: Option<Transition>, message: String, context: &Context<'_>) -> Outcome {
+/// The worker hears why, and so do those whose updates it had.
+fn refused(
+    run: Run<'_>,
+    transition: Option<Transition>,
+    message: String,
+    context: &Context<'_>,
+) -> Outcome {
+    let mut answers = run.volatile.updates.task_failed(run.id);
+    answers.push((
+        context.ticket,
+        Answered {
+            result: Err(Refusal::BadCommands(message)),
+            reads: None,
+        },
+    ));
     Ok(Step {
         transition,
         successor: None,
-        answers: vec![(
-            context.ticket,
-            Answered {
-                result: Err(Refusal::BadCommands(message)),
-                reads: None,
-            },
-        )],
+        answers,
         heartbeat: None,
     })
 }

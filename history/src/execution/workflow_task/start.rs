@@ -2,18 +2,19 @@
 
 use cairn_proto::cairn::record::v1::{self as record, change::Change};
 use cairn_proto::temporal::api::common::v1::{WorkerVersionStamp, WorkflowExecution, WorkflowType};
+use cairn_proto::temporal::api::enums::v1::SuggestContinueAsNewReason;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
     HistoryEvent, WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
 };
 use cairn_proto::temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
-use super::{Started, Task, normal_queue, suggestion, write_scheduled};
+use super::{Started, Task, normal_queue, queue, speculative, write_scheduled};
 use crate::execution::state::State;
 use crate::execution::transition::Draft;
 use crate::execution::{
-    Answer, Outcome, Refusal, Run, StartTask, TaskStarted, Volatile, WorkflowTaskToken, answer,
-    refuse, step, wire,
+    Answer, Limits, Outcome, Refusal, Run, StartTask, TaskStarted, Volatile, WorkflowTaskToken,
+    answer, refuse, step, update, wire,
 };
 use crate::id::RunId;
 use crate::kind::{Answered, Context, Stop};
@@ -29,7 +30,7 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     };
     if let Some(started) = &task.started {
         return if started.request_id == question.request_id {
-            answer(context.ticket, polled(run.id, state, run.volatile))
+            answer(context.ticket, polled(run.id, state, run.volatile, true))
         } else if task.scheduled_event_id == question.scheduled_event_id {
             refuse(Refusal::TaskTaken)
         } else {
@@ -49,7 +50,14 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     {
         return refuse(Refusal::OtherQueue);
     }
+    if task.speculative {
+        let (before, _) = speculative::without(state);
+        speculative::take(&before, run.volatile, question, context.now, context.limits);
+        let head = speculative::seen(&before, run.volatile).into_owned();
+        return answer(context.ticket, polled(run.id, &head, run.volatile, false));
+    }
     let mut draft = Draft::new(state, context.now, context.limits);
+    draft.updates_in_flight = run.volatile.updates.pending().len();
     if !question.sticky && state.task.sticky.is_some() {
         draft.change(Change::Sticky(record::Sticky::default()));
     }
@@ -61,7 +69,7 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     );
     let transition = draft.finish().map_err(Stop::Refused)?;
     let head = transition.as_ref().map_or(state, |it| &it.state);
-    let answered = polled(run.id, head, run.volatile);
+    let answered = polled(run.id, head, run.volatile, false);
     step(transition, context.ticket, answered)
 }
 
@@ -72,7 +80,8 @@ fn take(
     identity: &str,
     worker_version: Option<&WorkerVersionStamp>,
 ) {
-    let (suggest_continue_as_new, suggest_continue_as_new_reasons) = suggestion(draft);
+    let (suggest_continue_as_new, suggest_continue_as_new_reasons) =
+        suggestion(&draft.state, draft.updates_in_flight, draft.limits);
     let history_size_bytes = i64::try_from(draft.stored_bytes).unwrap_or(i64::MAX);
     let Some(task) = &draft.state.task.current else {
         return;
@@ -123,8 +132,17 @@ fn polled(
     id: RunId,
     state: &State,
     volatile: &mut Volatile,
+    again: bool,
 ) -> Answered<crate::execution::Workflow> {
-    match started_answer(id, state, volatile, false) {
+    match started_answer(
+        id,
+        state,
+        volatile,
+        Worker {
+            knows: false,
+            again,
+        },
+    ) {
         Some((task, from, to)) => Answered {
             result: Ok(Answer::WorkflowTaskStarted(Box::new(task))),
             reads: Some((id, from..to)),
@@ -136,16 +154,24 @@ fn polled(
     }
 }
 
-/// The started task as a worker gets it, and the range of durable events that goes with it; `known`: the worker knows the
-/// run up to the task before.
+/// Who gets a started task.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Worker {
+    /// It knows the run up to the task before.
+    pub(crate) knows: bool,
+    /// It has asked for the same task before.
+    pub(crate) again: bool,
+}
+
+/// The started task as a worker gets it, and the range of durable events that goes with it.
 pub(crate) fn started_answer(
     id: RunId,
     state: &State,
     volatile: &mut Volatile,
-    known: bool,
+    worker: Worker,
 ) -> Option<(TaskStarted, i64, i64)> {
     let (task, started) = state.task.started_task()?;
-    let from = if known || task.sticky.is_some() {
+    let from = if worker.knows || task.sticky.is_some() {
         state.task.previous_started_event_id + 1
     } else {
         1
@@ -170,6 +196,7 @@ pub(crate) fn started_answer(
         scheduled_time: Some(wire::timestamp(task.scheduled_time)),
         started_time: Some(wire::timestamp(started.time)),
         queries: volatile.deliver_queries(),
+        messages: volatile.updates.deliver(started.event_id, worker.again),
         ..Default::default()
     };
     let started = TaskStarted {
@@ -190,7 +217,26 @@ pub(crate) fn started_answer(
     Some((started, from, to))
 }
 
-/// The events of a transient task that a reader of the history sees behind the durable ones: without the worker.
+/// Is the history long enough to suggest continue-as-new, and why?
+pub(super) fn suggestion(
+    state: &State,
+    updates_in_flight: usize,
+    limits: &Limits,
+) -> (bool, Vec<i32>) {
+    let mut reasons = Vec::new();
+    if state.history_bytes >= limits.history_bytes_suggest {
+        reasons.push(SuggestContinueAsNewReason::HistorySizeTooLarge.into());
+    }
+    if state.next_event_id >= limits.history_events_suggest {
+        reasons.push(SuggestContinueAsNewReason::TooManyHistoryEvents.into());
+    }
+    if update::too_many(state, updates_in_flight, limits) {
+        reasons.push(SuggestContinueAsNewReason::TooManyUpdates.into());
+    }
+    (!reasons.is_empty(), reasons)
+}
+
+/// The events of a task that is not written, which a reader of the history sees behind the durable ones: without the worker.
 pub(crate) fn pending_suffix(state: &State) -> Vec<HistoryEvent> {
     let transient = state.task.current.as_ref().filter(|task| {
         // Behind newer events it will be written anew.
@@ -199,18 +245,18 @@ pub(crate) fn pending_suffix(state: &State) -> Vec<HistoryEvent> {
     transient.map_or_else(Vec::new, |task| suffix(state, task, false))
 }
 
-/// The events of a transient task, as they will be written if it completes.
+/// The events of a task that is not written, as they will be if it completes.
 fn suffix(state: &State, task: &Task, named: bool) -> Vec<HistoryEvent> {
     let scheduled = (
         task.scheduled_event_id,
         task.scheduled_time,
-        transient_scheduled(state, task),
+        scheduled_event(state, task),
     );
     let started = task.started.as_ref().map(|started| {
         (
             started.event_id,
             started.time,
-            transient_started(
+            started_event(
                 task,
                 started,
                 if named { &started.identity } else { "" },
@@ -231,16 +277,18 @@ fn suffix(state: &State, task: &Task, named: bool) -> Vec<HistoryEvent> {
         .collect()
 }
 
-pub(super) fn transient_scheduled(state: &State, task: &Task) -> Attributes {
+/// Scheduled of a task that is not written.
+pub(super) fn scheduled_event(state: &State, task: &Task) -> Attributes {
+    let sticky = task.sticky.as_ref().map(|(name, _)| &**name);
     Attributes::WorkflowTaskScheduledEventAttributes(WorkflowTaskScheduledEventAttributes {
-        task_queue: Some(normal_queue(&state.origin.task_queue)),
+        task_queue: Some(queue(state, sticky)),
         start_to_close_timeout: Some(wire::duration(task.start_to_close)),
         attempt: state.task.attempt,
     })
 }
 
-/// Started of a transient task; `identity` and build are what is known of the worker by then.
-pub(super) fn transient_started(
+/// Its Started; `identity` and build are what is known of the worker by then.
+pub(super) fn started_event(
     task: &Task,
     started: &Started,
     identity: &str,

@@ -5,7 +5,7 @@ use cairn_proto::temporal::api::enums::v1::TimeoutType;
 use cairn_proto::temporal::api::history::v1::WorkflowTaskTimedOutEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
-use super::{Part, next_attempt};
+use super::{Part, next_attempt, speculative};
 use crate::execution::state::State;
 use crate::execution::transition::Draft;
 use crate::execution::{
@@ -22,13 +22,14 @@ pub(crate) fn deadline(part: &Part, volatile: &Volatile) -> Option<Time> {
         (Some(started), _) => Some(started.time.after(task.start_to_close)),
         (None, Some(_)) if planted(Fault::StickyTaskLost) => None,
         (None, Some((_, until))) if !volatile.sticky_unavailable => Some(*until),
+        (None, _) if task.speculative => Some(task.scheduled_time.after(speculative::PATIENCE)),
         (None, _) => None,
     }
 }
 
-/// Ends the current task, if its time is up.
-pub(crate) fn time_out(draft: &mut Draft<'_>, volatile: &Volatile) {
-    if deadline(&draft.state.task, volatile).is_none_or(|time| time > draft.now) {
+/// Ends the current task, if its time is up as the run was seen.
+pub(crate) fn time_out(draft: &mut Draft<'_>, seen: &Part, volatile: &Volatile) {
+    if deadline(seen, volatile).is_none_or(|time| time > draft.now) {
         return;
     }
     write_timed_out(draft);

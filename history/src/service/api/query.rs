@@ -13,9 +13,10 @@ use cairn_proto::temporal::api::history::v1::History;
 use cairn_proto::temporal::api::workflowservice::v1 as public;
 use tonic::{Request, Status};
 
+use super::wait::Wait;
 use super::wire;
 use crate::execution::{Answer, DirectQuery, Queried, Query, Question};
-use crate::id::{Key, RunId, Ticket, Time};
+use crate::id::{Key, RunId, Time};
 use crate::kind::{Queue, Work};
 use crate::service::{Shell, events, offers, refusal};
 
@@ -75,45 +76,24 @@ async fn ask(
     deadline: Time,
 ) -> Result<Answer, Status> {
     let (ticket, answer) = shell.put(key.clone(), run, None, Question::Query(query));
-    let mut forget = Forget {
+    let mut wait = Wait {
         shell,
         key,
         run,
         ticket,
-        armed: true,
+        forget: Question::ForgetQuery,
+        over: false,
     };
     let patience = deadline.since(shell.clock.now());
     let Ok(released) = tokio::time::timeout(patience, answer).await else {
         return Err(Status::deadline_exceeded(TIMED_OUT));
     };
-    forget.armed = false;
+    wait.over = true;
     let released = released.map_err(|_| refusal::moved())?;
     let named = run.map(|run| (key.workflow_id.clone(), run));
     released
         .result
         .map_err(|refusal| refusal::status_about(refusal, named.as_ref()))
-}
-
-struct Forget<'a> {
-    shell: &'a Arc<Shell>,
-    key: &'a Key,
-    run: Option<RunId>,
-    ticket: Ticket,
-    armed: bool,
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.shell.slot(self.key).forget(self.ticket);
-            drop(self.shell.put(
-                self.key.clone(),
-                self.run,
-                None,
-                Question::ForgetQuery(self.ticket),
-            ));
-        }
-    }
 }
 
 /// The sticky worker first, which has the run in memory; then whoever polls the normal queue, with the whole history.

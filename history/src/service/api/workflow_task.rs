@@ -13,7 +13,7 @@ use tonic::Status;
 use super::{activity, wire};
 use crate::execution::command::Command;
 use crate::execution::{
-    Answer, CompleteWorkflowTask, FailWorkflowTask, Question, StartTask, TaskStarted,
+    Answer, CompleteWorkflowTask, FailWorkflowTask, Question, StartTask, TaskStarted, update,
 };
 use crate::id::{Key, RunId};
 use crate::service::{Reply, Shell, events};
@@ -162,6 +162,7 @@ fn destructure(
         sdk_metadata,
         metering_metadata,
         deployment_options,
+        capabilities,
         ..
     } = request;
     let sticky = sticky_attributes.and_then(|sticky| {
@@ -181,7 +182,9 @@ fn destructure(
         binary_checksum,
         worker_version: worker_version_stamp,
         deployment_options,
-        messages: messages.len(),
+        messages: messages.into_iter().map(update::Message::from).collect(),
+        may_drop_events: capabilities
+            .is_some_and(|it| it.discard_speculative_workflow_task_with_events),
     }
 }
 

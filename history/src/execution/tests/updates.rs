@@ -1,0 +1,313 @@
+//! Updates, and the speculative task that is there for them alone.
+
+use super::check;
+
+const IDLE: &str = "start; poll; complete";
+
+/// What an idle run has printed so far.
+const IDLE_PRINTED: &str = r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskCompleted 2 3";
+
+#[track_caller]
+fn idle(script: &str, expected: &str) {
+    check(
+        &format!("{IDLE}; {script}"),
+        &format!("{IDLE_PRINTED}{expected}"),
+    );
+}
+
+#[test]
+fn an_accepted_update_writes_its_task() {
+    idle(
+        "update u; owed; poll; complete: accept u, respond u; update u",
+        r"
+            owed: Workflow 5 attempt 1 on q
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskCompleted 5 6
+              8 WorkflowExecutionUpdateAccepted u
+              9 WorkflowExecutionUpdateCompleted 8
+            > update u Completed with success
+            > update u Completed with success",
+    );
+}
+
+#[test]
+fn a_rejected_update_leaves_nothing() {
+    idle(
+        "update u; poll; complete: reject u; poll-update u; owed; update u; poll",
+        r#"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            > update u Completed with boom
+            ! NoSuchUpdate("u")
+            owed: nothing
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)"#,
+    );
+}
+
+#[test]
+fn a_signal_writes_a_scheduled_task_first() {
+    idle(
+        "update u; signal s; owed; poll; complete: reject u",
+        r"
+            5 WorkflowTaskScheduled on q
+              6 WorkflowExecutionSignaled s
+            owed: Workflow 5 attempt 1 on q
+            7 WorkflowTaskStarted 5
+            > task started 7 attempt 1 previous 3 reads 1..8 with u/request EventId(6)
+            8 WorkflowTaskCompleted 5 7
+            > update u Completed with boom",
+    );
+}
+
+#[test]
+fn a_signal_behind_a_started_task_waits() {
+    idle(
+        "update u; poll; signal s; complete: accept u, respond u",
+        r"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+            7 WorkflowTaskCompleted 5 6
+              8 WorkflowExecutionUpdateAccepted u
+              9 WorkflowExecutionUpdateCompleted 8
+              10 WorkflowExecutionSignaled s
+              11 WorkflowTaskScheduled on q
+            > update u Completed with success",
+    );
+}
+
+#[test]
+fn nobody_takes_the_task() {
+    idle(
+        "update u; advance 6s; owed",
+        r"
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskTimedOut 5 0 ScheduleToStart
+              7 WorkflowTaskScheduled on q
+            owed: Workflow 7 attempt 1 on q",
+    );
+}
+
+#[test]
+fn a_worker_that_dies_with_an_update_is_followed_by_another() {
+    idle(
+        "update u; poll; advance 11s; poll; complete: accept u",
+        r"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskTimedOut 5 6 StartToClose
+            > task started 9 attempt 2 previous 3 reads 1..8 +8 +9 with u/request EventId(8)
+            8 WorkflowTaskScheduled attempt 2 on q
+              9 WorkflowTaskStarted 8
+              10 WorkflowTaskCompleted 8 9
+              11 WorkflowExecutionUpdateAccepted u",
+    );
+}
+
+#[test]
+fn what_a_lost_memory_knew_is_taken_as_the_worker_has_it() {
+    check(
+        "start; update u; poll; reload; complete: adopt u; update u until=accepted",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4 with u/request EventId(2)
+            4 WorkflowTaskCompleted 2 3
+              5 WorkflowExecutionUpdateAccepted u
+            > update u Accepted",
+    );
+}
+
+#[test]
+fn a_speculative_task_dies_with_the_memory() {
+    idle(
+        "update u; poll; reload; complete: accept u; owed; update u; poll; complete: accept u",
+        r#"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            ! NoSuchTask("Workflow task not found.")
+            owed: nothing
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskCompleted 5 6
+              8 WorkflowExecutionUpdateAccepted u"#,
+    );
+}
+
+#[test]
+fn an_update_that_nobody_has_ends_with_its_run() {
+    idle(
+        "update u; terminate; owed",
+        r"
+            5 WorkflowExecutionTerminated enough
+            ! UpdateAborted
+            owed: nothing",
+    );
+}
+
+#[test]
+fn a_started_task_is_written_before_the_end() {
+    idle(
+        "update u; poll; terminate",
+        r"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskFailed 5 6 ForceCloseCommand
+              8 WorkflowExecutionTerminated enough
+            ! UpdateAborted",
+    );
+}
+
+#[test]
+fn an_accepted_update_of_a_closed_run_has_an_outcome() {
+    idle(
+        "update u until=accepted; poll; complete: accept u; update u; terminate; poll-update u",
+        r"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskCompleted 5 6
+              8 WorkflowExecutionUpdateAccepted u
+            > update u Accepted
+            9 WorkflowExecutionTerminated enough
+            > update u Completed with Workflow Update failed because the Workflow completed before the Update completed.
+            > update u Completed with Workflow Update failed because the Workflow completed before the Update completed.",
+    );
+}
+
+#[test]
+fn a_worker_that_knows_no_updates_rejects_them() {
+    idle(
+        "update u; poll; complete",
+        r"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            > update u Completed with Workflow Update is rejected because it wasn't processed by worker. Probably, Workflow Update is not supported by the worker.",
+    );
+}
+
+#[test]
+fn a_bad_message_fails_the_task_and_gives_the_update_up() {
+    idle(
+        "update u; poll; complete: respond u; poll-update u",
+        r#"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskFailed 5 6 BadUpdateWorkflowExecutionMessage
+            ! NotReady("Unable to perform workflow execution update due to unexpected workflow task failure.")
+            ! BadCommands("BadUpdateWorkflowExecutionMessage: invalid state transition attempted for Update u: received *update.Response message while in state Sent")
+            ! NoSuchUpdate("u")"#,
+    );
+}
+
+#[test]
+fn an_update_that_came_meanwhile_goes_back_with_the_answer() {
+    check(
+        "start; poll; update u; complete sticky new; complete: reject u",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskCompleted 2 3
+            > task started 6 attempt 1 previous 3 reads 4..5 +5 +6 with u/request EventId(5)
+            > update u Completed with boom",
+    );
+}
+
+#[test]
+fn an_update_that_came_meanwhile_has_a_task_that_is_written() {
+    check(
+        "start; poll; update u; complete; owed",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskCompleted 2 3
+              5 WorkflowTaskScheduled on q
+            owed: Workflow 5 attempt 1 on q",
+    );
+}
+
+#[test]
+fn who_has_waited_long_enough_is_told_the_stage() {
+    idle(
+        "update u; stop-waiting 4; stop-waiting 4; poll; complete: accept u",
+        r"
+            > update u Admitted
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskCompleted 5 6
+              8 WorkflowExecutionUpdateAccepted u",
+    );
+}
+
+#[test]
+fn an_update_ends_the_wait_for_the_first_task() {
+    check(
+        "start delay=10s; update u; poll; complete: reject u; owed; advance 11s; owed",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted backoff 10s
+            > task started 3 attempt 1 previous 0 reads 1..2 +2 +3 with u/request EventId(2)
+            > update u Completed with boom
+            owed: nothing
+            2 WorkflowTaskScheduled on q
+            owed: Workflow 2 attempt 1 on q",
+    );
+}
+
+#[test]
+fn the_wait_for_the_first_task_ends_while_an_update_has_one() {
+    check(
+        "start delay=3s; update u; advance 4s; owed",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted backoff 3s
+            2 WorkflowTaskScheduled on q
+            owed: Workflow 2 attempt 1 on q",
+    );
+}
+
+#[test]
+fn so_many_are_in_flight_and_no_more() {
+    check(
+        "limit history.maxInFlightUpdates=1 history.maxTotalUpdates=2; start; update u; update u; update v; poll; \
+         complete: accept u, respond u; update v; poll; complete: accept v, respond v; update w",
+        r#"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            ! TooManyInFlight("limit on number of concurrent in-flight updates has been reached (1)")
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4 with u/request EventId(2)
+            4 WorkflowTaskCompleted 2 3
+              5 WorkflowExecutionUpdateAccepted u
+              6 WorkflowExecutionUpdateCompleted 5
+            > update u Completed with success
+            > update u Completed with success
+            > task started 8 attempt 1 previous 3 reads 1..7 +7 +8 with v/request EventId(7)
+            7 WorkflowTaskScheduled on q
+              8 WorkflowTaskStarted 7
+              9 WorkflowTaskCompleted 7 8
+              10 WorkflowExecutionUpdateAccepted v
+              11 WorkflowExecutionUpdateCompleted 10
+            > update v Completed with success
+            ! Precondition("The limit on the total number of distinct updates in this workflow has been reached (2). Make sure any duplicate updates share an Update ID so the server can deduplicate them, and consider rejecting updates that you aren't going to process. You can also Continue-as-New to avoid this; we recommend you check Continue-as-New Suggested in your Workflow.")"#,
+    );
+}
