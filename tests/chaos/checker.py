@@ -52,7 +52,7 @@ class World:
 
 def durability(world: World) -> Iterator[Violation]:
     """I-1: everything acknowledged is in the histories."""
-    for op in world.acked("start", "signal", "cancel", "terminate", "complete"):
+    for op in world.acked("start", "signal", "cancel", "terminate", "complete", "update"):
         run_id = op.result.get("run_id") or op.fields.get("run_id", "")
         run = world.runs.get(run_id)
         if run is None or not run.events:
@@ -72,8 +72,36 @@ def happened(op: Op, run: Run) -> bool:
             return "WorkflowExecutionCancelRequested" in run.names or run.close is not None
         case "terminate":
             return run.names[-1] == "WorkflowExecutionTerminated"
+        case "update":
+            return as_told(op, run)
         case _:
             return any(json_payload(found.result) == op.fields["value"] for _, found in run.named("ActivityTaskCompleted"))
+
+
+ACCEPTED, COMPLETED = 2, 3
+"""Stages of an update."""
+
+
+def as_told(op: Op, run: Run) -> bool:
+    """Whether a history shows what was said of an update: accepted, completed with this result, or no trace of a rejected one."""
+    update_id = f"u{op.fields['number']}"
+    accepted = [event.event_id for event, found in run.named("WorkflowExecutionUpdateAccepted") if found.protocol_instance_id == update_id]
+    results = [json_payload(found.outcome.success) for _, found in run.named("WorkflowExecutionUpdateCompleted") if found.meta.update_id == update_id]
+    if op.result["rejected"]:
+        return not accepted and not results
+    if op.result["stage"] == COMPLETED:
+        return bool(accepted) and results == [op.result["result"]]
+    return op.result["stage"] < ACCEPTED or bool(accepted)
+
+
+def updates(world: World) -> Iterator[Violation]:
+    """I-8: an update id is accepted once and completed once, whoever asks how often."""
+    for run in world.runs.values():
+        accepted = [found.protocol_instance_id for _, found in run.named("WorkflowExecutionUpdateAccepted")]
+        completed = [found.meta.update_id for _, found in run.named("WorkflowExecutionUpdateCompleted")]
+        for ids, word in ((accepted, "accepted"), (completed, "completed")):
+            if len(ids) != len(set(ids)):
+                yield Violation("I-8", f"{run.run_id} has {word} an update twice: {ids}")
 
 
 def signal_key(op: Op) -> str:
@@ -365,6 +393,7 @@ RULES: tuple[Callable[[World], Iterator[Violation]], ...] = (
     timers,
     uniqueness,
     idempotency,
+    updates,
     order,
     read_your_acks,
     visibility,

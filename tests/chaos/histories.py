@@ -63,6 +63,15 @@ def durable(events: Sequence[HistoryEvent]) -> Sequence[HistoryEvent]:
     return events
 
 
+def finished(events: Sequence[HistoryEvent]) -> Sequence[HistoryEvent]:
+    """Without a workflow task that waits or that a worker has in hand: a speculative one looks like any other and may vanish without a trace."""
+    last = len(events)
+    for name in ("WorkflowTaskStarted", "WorkflowTaskScheduled"):
+        if last and event_name(events[last - 1]) == name:
+            last -= 1
+    return events[:last]
+
+
 def prefix_hashes(events: Sequence[HistoryEvent]) -> list[str]:
     """For each n, a hash of the first n events."""
     hashes = [""]

@@ -16,9 +16,10 @@ from typing import Any
 
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution, WorkflowType
 from temporalio.api.query.v1 import WorkflowQuery
+from temporalio.api.update.v1 import Input, Meta, Request, WaitPolicy
 from temporalio.api.workflowservice import v1 as ws
 
-from tests.chaos.histories import CLOSES, durable, prefix_hashes
+from tests.chaos.histories import CLOSES, finished, prefix_hashes
 from tests.chaos.oplog import DOUBTFUL, OpLog
 from tests.chaos.shapes import EXTERNAL_QUEUE, QUEUE, TASK_TIMEOUT
 from tests.support.rpc import Raw, Refused, event_name
@@ -32,7 +33,7 @@ WATCH_SECONDS = 0.3
 FOREVER_SECONDS = 1e9
 UNATTENDED = 0.5
 AGAIN_SECONDS = 0.05
-SHAPES = ("Pipeline", "Timers", "Collect", "Collect", "Stop", "Wait", "Continued", "External")
+SHAPES = ("Pipeline", "Timers", "Collect", "Collect", "Stop", "Wait", "Continued", "External", "Counter")
 
 
 def number_payload(value: Any) -> Payloads:
@@ -101,7 +102,7 @@ class Load:
                     continue
                 await self.log.answer(number, "fail", code=refusal.code, message=refusal.message)
                 return None
-            result = {"run_id": answer.run_id, "started": answer.started} if kind == "start" else {}
+            result = told(kind, answer)
             await self.log.answer(number, "ok", **result)
             return answer
 
@@ -169,6 +170,18 @@ class Load:
         return answer
 
 
+def told(kind: str, answer: Any) -> dict[str, Any]:
+    """What an answer said that the judge must know."""
+    match kind:
+        case "start":
+            return {"run_id": answer.run_id, "started": answer.started}
+        case "update":
+            result = answer.outcome.success.payloads[0].data.decode() if answer.outcome.HasField("success") else ""
+            return {"stage": answer.stage, "result": result, "rejected": answer.outcome.HasField("failure")}
+        case _:
+            return {}
+
+
 def poll_request() -> ws.PollActivityTaskQueueRequest:
     """A poll for external activities."""
     request = ws.PollActivityTaskQueueRequest(namespace="default", identity="hand")
@@ -200,6 +213,13 @@ class Driver:
                         await self.read()
                     if self.rng.random() < 0.2 and number < signals:
                         await self.query()
+            case "Counter":
+                for number in range(1, signals + 1):
+                    if self.rng.random() < 0.3:
+                        await self.update(-number)
+                    await self.update(number)
+                    if self.rng.random() < 0.2:
+                        await self.read()
             case "Stop":
                 await self.cancel()
                 await self.read()
@@ -227,7 +247,7 @@ class Driver:
                 argument: Any = 3
             case "Timers":
                 argument = [10, 100, 700, 1500]
-            case "Collect":
+            case "Collect" | "Counter":
                 argument = signals
             case "Continued":
                 argument = 2
@@ -300,6 +320,27 @@ class Driver:
                 return
         await self.watched(self.certain("signal", {"number": number}, "SignalWorkflowExecution", request))
 
+    async def update(self, number: int) -> None:
+        """An update, asked until its outcome is known; sometimes the same twice at once."""
+        self.say(f"update {number}")
+        meta = Meta(update_id=f"u{number}", identity="chaos")
+        request = ws.UpdateWorkflowExecutionRequest(
+            namespace="default",
+            workflow_execution=self.execution(),
+            wait_policy=WaitPolicy(lifecycle_stage=3),  # type: ignore[arg-type]
+            request=Request(meta=meta, input=Input(name="add", args=number_payload(number))),
+        )
+        asked = 2 if self.rng.random() < 0.3 else 1
+        await asyncio.gather(*(self.watched(self.outcome(number, request)) for _ in range(asked)))
+
+    async def outcome(self, number: int, request: ws.UpdateWorkflowExecutionRequest) -> None:
+        """Asks one update until it has an outcome: the server lets go of who waits long, and refuses while workflow tasks keep failing."""
+        while True:
+            answer = await self.certain("update", {"number": number}, "UpdateWorkflowExecution", request)
+            if answer is not None and answer.HasField("outcome"):
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
+
     async def cancel(self) -> None:
         """A cancel request."""
         self.say("cancel")
@@ -343,7 +384,7 @@ class Driver:
         except Refused as refusal:
             await self.load.log.answer(number, "doubt" if refusal.code in DOUBTFUL else "fail", code=refusal.code)
             return False
-        events = durable(shown)
+        events = finished(shown)
         names = [event_name(event) for event in events]
         closed = bool(names) and names[-1] in CLOSES
         await self.load.log.answer(

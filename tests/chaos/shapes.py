@@ -9,6 +9,7 @@
 | Wait      | waits for ever                                   | a terminate                      |
 | Continued | continues as new                                 | –                                |
 | External  | an activity that a raw client does               | heartbeats, completions, deaths  |
+| Counter   | adds what updates bring, refuses negative ones   | updates, some twice, some bad    |
 """
 
 from __future__ import annotations
@@ -124,5 +125,28 @@ class External:
         )
 
 
-WORKFLOWS = [Pipeline, Timers, Collect, Stop, Wait, Continued, External]
+@workflow.defn
+class Counter:
+    def __init__(self) -> None:
+        self.added: list[int] = []
+
+    @workflow.update
+    async def add(self, number: int) -> int:
+        if number % 2:
+            await workflow.sleep(timedelta(milliseconds=20))  # accepted in one workflow task, completed in another
+        self.added.append(number)
+        return len(self.added)
+
+    @add.validator
+    def check(self, number: int) -> None:
+        if number < 0:
+            raise ValueError("negative")
+
+    @workflow.run
+    async def run(self, expected: int) -> list[int]:
+        await workflow.wait_condition(lambda: len(self.added) >= expected and workflow.all_handlers_finished())
+        return self.added
+
+
+WORKFLOWS = [Pipeline, Timers, Collect, Stop, Wait, Continued, External, Counter]
 ACTIVITIES = [step]

@@ -14,7 +14,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from tests.chaos import oplog
 from tests.chaos.checker import World, check, lateness, rule_of_three
-from tests.chaos.histories import Run, durable, prefix_hashes
+from tests.chaos.histories import Run, durable, finished, prefix_hashes
 from tests.chaos.oplog import Op
 from tests.chaos.torture import outages
 
@@ -344,6 +344,48 @@ def test_a_predecessor_does_not_know(fabric: Fabric) -> None:
 def test_something_is_stuck(fabric: Fabric) -> None:
     fabric.stuck.append("w")
     assert fabric.promises() == {"L-5"}
+
+
+def updated(fabric: Fabric, **told: Any) -> None:
+    """An update that was accepted and completed with 7, and what was said of it."""
+
+    def change(events: list[HistoryEvent]) -> None:
+        events.append(event(3, "WorkflowExecutionUpdateAccepted", 5.1, protocol_instance_id="u1"))
+        events.append(event(4, "WorkflowExecutionUpdateCompleted", 5.2, meta={"update_id": "u1"}, accepted_event_id=3, outcome={"success": payload("7")}))
+
+    fabric.rewrite(change, "s")
+    fabric.op("update", {"run_id": "s", "number": 1}, {"stage": 3, "result": "7", "rejected": False, **told})
+
+
+def test_an_update_as_it_was_told_is_no_violation(fabric: Fabric) -> None:
+    updated(fabric)
+    fabric.op("update", {"run_id": "s", "number": -1}, {"stage": 3, "result": "", "rejected": True})
+    assert fabric.promises() == set()
+
+
+@pytest.mark.parametrize("told", [{"result": "8"}, {"rejected": True}])
+def test_an_update_that_was_told_otherwise(fabric: Fabric, told: dict[str, Any]) -> None:
+    updated(fabric, **told)
+    assert "I-1" in fabric.promises()
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_an_update_that_was_told_and_is_nowhere(fabric: Fabric, stage: int) -> None:
+    fabric.op("update", {"run_id": "s", "number": 1}, {"stage": stage, "result": "7", "rejected": False})
+    assert "I-1" in fabric.promises()
+
+
+def test_an_update_that_was_done_twice(fabric: Fabric) -> None:
+    updated(fabric)
+    fabric.rewrite(lambda events: events.append(event(5, "WorkflowExecutionUpdateAccepted", 5.3, protocol_instance_id="u1")), "s")
+    assert "I-8" in fabric.promises()
+
+
+def test_a_task_in_hand_may_be_speculative() -> None:
+    events = [*successor(), event(3, "WorkflowTaskStarted", 5.1)]
+    assert len(finished(events)) == 1
+    assert len(finished(events[:2])) == 1
+    assert len(finished(history())) == len(history())
 
 
 def test_a_transient_task_is_not_durable() -> None:
