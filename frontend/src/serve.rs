@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::error::Error;
 use crate::worker::{activity, by_id, poll, registry, workflow_task};
-use crate::workflow::{cancel, describe, query, signal, start, terminate, update};
+use crate::workflow::{cancel, delete, describe, query, reset, signal, start, terminate, update};
 use crate::{
     Frontend, cluster, deadline, history, namespace, off, operator, task_queue, visibility,
 };
@@ -78,6 +78,9 @@ serve! { WorkflowService, pb:
             => UpdateWorkflowExecutionResponse = update::update;
         poll_workflow_execution_update: PollWorkflowExecutionUpdateRequest
             => PollWorkflowExecutionUpdateResponse = update::poll;
+        reset_workflow_execution: ResetWorkflowExecutionRequest => ResetWorkflowExecutionResponse = reset::reset;
+        delete_workflow_execution: DeleteWorkflowExecutionRequest
+            => DeleteWorkflowExecutionResponse = delete::delete;
         describe_workflow_execution: DescribeWorkflowExecutionRequest
             => DescribeWorkflowExecutionResponse = describe::describe;
         get_workflow_execution_history_reverse: GetWorkflowExecutionHistoryReverseRequest

@@ -9,8 +9,10 @@ use crate::error::Error;
 use crate::{Frontend, check};
 
 pub(crate) mod cancel;
+pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod query;
+pub(crate) mod reset;
 pub(crate) mod signal;
 pub(crate) mod start;
 pub(crate) mod terminate;

@@ -42,12 +42,14 @@ mod close;
 pub mod command;
 mod continue_as_new;
 pub mod cron;
+mod delete;
 mod describe;
 mod limits;
 mod marker;
 mod properties;
 mod query;
 mod question;
+pub mod reset;
 mod retry;
 mod signal;
 mod start;
@@ -229,7 +231,7 @@ impl Kind for Workflow {
 
     fn next_wake(state: &State, volatile: &Volatile) -> Option<Time> {
         if let Some(closed) = &state.closed {
-            return Some(closed.time.after(state.origin.retention));
+            return Some(close::gone_at(state, closed));
         }
         [
             close::deadline(state),
@@ -251,7 +253,7 @@ impl Kind for Workflow {
         state
             .closed
             .as_ref()
-            .is_some_and(|closed| closed.time.after(state.origin.retention) <= now)
+            .is_some_and(|closed| close::gone_at(state, closed) <= now)
     }
 
     fn key(state: &State) -> Key {
@@ -310,6 +312,9 @@ fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outc
         Question::Signal(it) => signal::signal(run, it, context),
         Question::RequestCancel(it) => cancel::request(run, it, context),
         Question::Terminate(it) => terminate::terminate(run, it, context),
+        Question::Delete => delete::delete(run, context),
+        Question::Reset(it) => reset::reset(run, it, events, context),
+        Question::ResetTo(to) => reset::point_to(run, *to, context),
         Question::StartWorkflowTask(it) => workflow_task::start(run, it, context),
         Question::CompleteWorkflowTask(it) => workflow_task::complete(events, run, it, context),
         Question::FailWorkflowTask(it) => workflow_task::fail(run, it, context),

@@ -131,6 +131,8 @@ pub struct Answered<K: Kind> {
 #[derive(Debug)]
 pub struct Successor<K: Kind> {
     pub run: RunId,
+    /// Records of another run that it begins with, under its own name; usually none.
+    pub behind: Vec<Record>,
     pub transition: Transition<K>,
 }
 

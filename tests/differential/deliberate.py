@@ -40,6 +40,7 @@ DELIBERATE = (
             "visibility/refused: garbage token.*",
             "visibility/refused: *UNION SELECT 1.*",
             "namespaces/refused: describe bad id.*",
+            "reset/excluding_by_an_unknown_type: reset.*",
         ),
     ),
     Deliberate(
@@ -47,11 +48,14 @@ DELIBERATE = (
         ("visibility/refused: *WorkflowId = 'a\x00b'.*",),
     ),
     Deliberate(
-        "A repeated start, with a signal or without, finds the run that it began by its request id among all runs of the workflow id that are kept, not only if that run is the current one.",
+        "A request that comes again is known by its id wherever the first one left it: a start (with a signal or without) among all runs of the workflow id that are kept, "
+        "not only if its run is the current one; a reset by the run that it began; a signal in a run that was reset behind it.",
         (
             "bad_input/StartWorkflowExecution: workflow_id_reuse_policy unknown.*",
             "bad_input/StartWorkflowExecution: workflow_start_delay huge.*",
             "ids/signal_with_start_repeated_where_it_terminates: the same run",
+            "reset/repeated: the same run",
+            "reset/to_the_last_task: the same.events*",
         ),
     ),
     Deliberate(

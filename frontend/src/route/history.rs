@@ -128,6 +128,11 @@ routed! {
     // A second one finds the workflow closed: the caller would be told that there was nothing to end. It decides itself.
     terminate_workflow_execution: TerminateWorkflowExecutionRequest => TerminateWorkflowExecutionResponse,
         |asked| executed!(asked, workflow_execution), Again::No;
+    reset_workflow_execution: ResetWorkflowExecutionRequest => ResetWorkflowExecutionResponse,
+        |asked| executed!(asked, workflow_execution), once!(asked);
+    // A second one may find that the workflow has gone, which is what was asked for; but not whether it was there.
+    delete_workflow_execution: DeleteWorkflowExecutionRequest => DeleteWorkflowExecutionResponse,
+        |asked| executed!(asked, workflow_execution), Again::No;
     describe_workflow_execution: DescribeWorkflowExecutionRequest => DescribeWorkflowExecutionResponse,
         |asked| executed!(asked, execution), Again::Yes;
     // A query changes nothing, even if two workers answer it.

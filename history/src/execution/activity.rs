@@ -140,6 +140,21 @@ impl Part {
         self.pending.insert(event_id, Arc::new(activity)).is_none()
     }
 
+    /// The run goes on from an earlier point: what is pending begins again, now.
+    pub(crate) fn restart(&mut self, time: Time) {
+        for activity in self.pending.values_mut() {
+            let activity = Arc::make_mut(activity);
+            activity.attempt = 1;
+            activity.first_scheduled_time = time;
+            activity.scheduled_time = time;
+            activity.started = None;
+            activity.last_failure = None;
+            activity.last_worker_identity.clear();
+            activity.last_complete_time = None;
+            activity.retry_interval = Duration::ZERO;
+        }
+    }
+
     pub(crate) fn closed(&mut self, scheduled_event_id: i64) -> bool {
         if planted(Fault::SecondActivityEnd) {
             return self.knows(scheduled_event_id);

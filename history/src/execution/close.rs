@@ -127,6 +127,15 @@ pub(crate) fn has_successor(closing: &Attributes) -> bool {
     !next.is_empty()
 }
 
+/// When a closed run goes: when its retention has passed, or at once.
+pub(crate) fn gone_at(state: &State, closed: &Closed) -> Time {
+    if state.delete_requested {
+        closed.time
+    } else {
+        closed.time.after(state.origin.retention)
+    }
+}
+
 /// When the run's own time, or that of its chain, is over.
 pub(crate) fn deadline(state: &State) -> Option<Time> {
     let expirations = [

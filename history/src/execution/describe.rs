@@ -167,7 +167,17 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
         execution_expiration_time: origin.execution_expiration.map(wire::timestamp),
         run_expiration_time: Some(origin.run_expiration().map_or(NEVER, wire::timestamp)),
         cancel_requested: state.cancel_requested,
-        original_start_time: Some(wire::timestamp(origin.start_time)),
+        original_start_time: Some(wire::timestamp(origin.original_start_time)),
+        last_reset_time: state
+            .reset
+            .request_id
+            .as_ref()
+            .map(|_| wire::timestamp(origin.start_time)),
+        reset_run_id: state
+            .reset
+            .to
+            .map(|run| run.to_string())
+            .unwrap_or_default(),
         request_id_infos: [(origin.request_id.clone(), started)]
             .into_iter()
             .chain(attached)

@@ -12,6 +12,7 @@ use cairn_proto::temporal::api::common::v1::{
 };
 use cairn_proto::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use cairn_proto::temporal::api::failure::v1::Failure;
+use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::query::v1::{QueryRejected, WorkflowQuery, WorkflowQueryResult};
 use cairn_proto::temporal::api::sdk::v1::{UserMetadata, WorkflowTaskCompletedMetadata};
 use cairn_proto::temporal::api::update::v1 as update;
@@ -30,6 +31,12 @@ pub enum Question {
     Signal(Signal),
     RequestCancel(RequestCancel),
     Terminate(Terminate),
+    /// End the run if it is open; then it goes.
+    Delete,
+    /// Of the current run: another one goes on from an earlier point of it, or of an older one.
+    Reset(Box<Reset>),
+    /// An older run was reset: this one goes on from there.
+    ResetTo(RunId),
     StartWorkflowTask(StartTask),
     CompleteWorkflowTask(Box<CompleteWorkflowTask>),
     FailWorkflowTask(Box<FailWorkflowTask>),
@@ -118,6 +125,25 @@ pub struct Terminate {
     pub identity: String,
     pub links: Vec<Link>,
     pub first_run: Option<RunId>,
+}
+
+/// A run goes on from an earlier point, under a new name.
+#[derive(Clone, Debug)]
+pub struct Reset {
+    pub request_id: String,
+    pub reason: String,
+    /// The run that is reset, and the one that goes on from there.
+    pub base: RunId,
+    pub run: RunId,
+    /// What of the base is kept.
+    pub fork: super::reset::Fork,
+    /// Which run was the current one when what follows was read.
+    pub current: RunId,
+    /// Events behind the point, of the base and of the runs that continued it, in order.
+    pub later: Vec<HistoryEvent>,
+    /// Those of the current run are among them up to this event (exclusive). `None`: it does not continue the base.
+    pub read_to: Option<i64>,
+    pub keep: super::reset::Keep,
 }
 
 /// A poll takes a task that was offered.
@@ -252,6 +278,8 @@ pub enum Answer {
     /// A cancel of a run that has closed: nothing happened, and that is right.
     AlreadyDone,
     Started(Started),
+    /// The run that goes on. `None`: another run is the current one now; look again.
+    Reset(Option<RunId>),
     /// `again`: the same request has signaled this run before, and nothing happened.
     Signaled {
         run: RunId,
@@ -296,7 +324,7 @@ pub struct TaskStarted {
     pub response: PollWorkflowTaskQueueResponse,
     pub token: WorkflowTaskToken,
     /// Events that are not (yet) durable and go behind those read: a transient attempt's Scheduled and Started.
-    pub suffix: Vec<cairn_proto::temporal::api::history::v1::HistoryEvent>,
+    pub suffix: Vec<HistoryEvent>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -350,7 +378,7 @@ pub struct Position {
     pub next_event_id: i64,
     pub open: bool,
     /// Events of a transient workflow task, which are not durable yet but which its worker must see.
-    pub suffix: Vec<cairn_proto::temporal::api::history::v1::HistoryEvent>,
+    pub suffix: Vec<HistoryEvent>,
 }
 
 /// Why a run refuses. One `From<Refusal> for tonic::Status` (in `service/`) gives code, detail and message of the reference.

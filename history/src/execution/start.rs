@@ -48,8 +48,13 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
         Ok(policies) => policies,
         Err(refusal) => return refuse(refusal),
     };
+    // A run that was reset has the request that began it in common with the one it came from.
+    let began = |run: &Run<'_>| run.state.origin.request_id == question.request_id;
     if let Some(row) = asked.repeated
-        && asked.run.as_ref().is_none_or(|run| run.id != row.run)
+        && asked
+            .run
+            .as_ref()
+            .is_none_or(|run| run.id != row.run && !began(run))
     {
         return Ok(answer_step(
             None,
@@ -323,7 +328,11 @@ fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
                 reads,
             },
         )],
-        successor: Some(Successor { run, transition }),
+        successor: Some(Successor {
+            run,
+            behind: Vec::new(),
+            transition,
+        }),
         heartbeat: None,
     })
 }

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::buffer::Buffer;
 use super::properties::Part as Properties;
 use super::start::Origin;
-use super::{activity, attach, close, properties, signal, timer, update, wire, workflow_task};
+use super::{
+    activity, attach, close, properties, reset, signal, timer, update, wire, workflow_task,
+};
 use crate::id::{RunId, Time};
 use crate::kind::Illegal;
 
@@ -45,12 +47,16 @@ pub struct State {
     pub(crate) updates: Arc<update::Part>,
     #[serde(with = "wire::shared")]
     pub(crate) buffer: Arc<Buffer>,
+    #[serde(with = "wire::shared")]
+    pub(crate) reset: Arc<reset::Part>,
     pub(crate) cancel_requested: bool,
+    /// Once it has closed it goes.
+    pub(crate) delete_requested: bool,
     pub(crate) closed: Option<close::Closed>,
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 2;
+const SNAPSHOT_VERSION: u8 = 4;
 
 impl State {
     /// The state after the first event.
@@ -72,7 +78,9 @@ impl State {
             properties: Arc::new(properties::Part::new(started)),
             updates: Arc::default(),
             buffer: Arc::default(),
+            reset: Arc::default(),
             cancel_requested: false,
+            delete_requested: false,
             closed: None,
             origin: Arc::new(origin),
         };
@@ -232,6 +240,15 @@ impl State {
                 true
             }
             Change::WorkflowTaskOriginalTime(nanos) => self.task_mut().original_time(Time(*nanos)),
+            Change::ResetFrom(it) => {
+                reset::apply(self, it, time);
+                true
+            }
+            Change::ResetTo(run) => Arc::make_mut(&mut self.reset).reset_to(run),
+            Change::DeleteRequested(record::DeleteRequested {}) => {
+                self.delete_requested = true;
+                true
+            }
             Change::ActivityStarted(it) => self.activities_mut().started(time, it),
             Change::ActivityRetry(it) => self.activities_mut().retry(time, it),
         };
@@ -252,11 +269,11 @@ impl State {
         self.buffer = Arc::default();
     }
 
-    fn task_mut(&mut self) -> &mut workflow_task::Part {
+    pub(super) fn task_mut(&mut self) -> &mut workflow_task::Part {
         Arc::make_mut(&mut self.task)
     }
 
-    fn activities_mut(&mut self) -> &mut activity::Part {
+    pub(super) fn activities_mut(&mut self) -> &mut activity::Part {
         Arc::make_mut(&mut self.activities)
     }
 

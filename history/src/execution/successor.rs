@@ -187,6 +187,10 @@ pub(crate) fn begin(
     draft.want_task();
     let transition = draft.finish().map_err(Bad::Refused)?;
     transition
-        .map(|transition| Successor { run, transition })
+        .map(|transition| Successor {
+            run,
+            behind: Vec::new(),
+            transition,
+        })
         .ok_or_else(|| Bad::Refused(Refusal::Invalid("nothing follows".to_owned())))
 }

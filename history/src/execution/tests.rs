@@ -6,6 +6,7 @@ mod closes;
 mod laws;
 mod queries;
 mod refusals;
+mod resets;
 mod signals;
 mod starts;
 mod tasks;

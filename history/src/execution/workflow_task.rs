@@ -216,7 +216,20 @@ impl Part {
     }
 
     pub(super) fn failed(&mut self, it: &WorkflowTaskFailedEventAttributes) -> bool {
+        if it.cause() == Cause::ResetWorkflow {
+            return self.reset();
+        }
         self.ended_badly(Problem::Failed(it.cause))
+    }
+
+    /// Nobody failed: the run goes on from here as if this task had not been.
+    fn reset(&mut self) -> bool {
+        self.sticky = None;
+        self.attempt = 1;
+        self.attempts_since_success = 0;
+        self.close_attempted = false;
+        self.problem = None;
+        self.current.take().is_some()
     }
 
     pub(super) fn timed_out(&mut self, it: &WorkflowTaskTimedOutEventAttributes) -> bool {

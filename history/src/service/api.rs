@@ -14,6 +14,7 @@ mod activity;
 mod change;
 mod query;
 mod read;
+mod reset;
 mod start;
 mod update;
 mod wait;
@@ -65,6 +66,24 @@ impl HistoryService for History {
         request: Request<history::TerminateWorkflowExecutionRequest>,
     ) -> Result<public::TerminateWorkflowExecutionResponse> {
         change::terminate(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn reset_workflow_execution(
+        &self,
+        request: Request<history::ResetWorkflowExecutionRequest>,
+    ) -> Result<public::ResetWorkflowExecutionResponse> {
+        reset::reset(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn delete_workflow_execution(
+        &self,
+        request: Request<history::DeleteWorkflowExecutionRequest>,
+    ) -> Result<public::DeleteWorkflowExecutionResponse> {
+        change::delete(&self.0, request.into_inner())
             .await
             .map(Response::new)
     }

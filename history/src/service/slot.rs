@@ -449,6 +449,11 @@ impl Drop for Watch<'_> {
     }
 }
 
+/// The id of a run that begins now.
+pub(super) fn fresh_run(now: Time) -> RunId {
+    Random(StdRng::from_os_rng()).run_id(now)
+}
+
 /// The operating system's randomness, stretched.
 #[derive(Debug)]
 struct Random(StdRng);

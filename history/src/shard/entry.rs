@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::tail::{self, Tail};
 use super::turn::Turn;
 use crate::id::{Epoch, RunId, Ticket, Time};
-use crate::kind::{Kind, Transition};
+use crate::kind::{Kind, Successor, Transition};
 use crate::log::{Parked, Record, Row, Write};
 use crate::planted::{Fault, planted};
 
@@ -147,16 +147,24 @@ impl<K: Kind> Cached<K> {
         }
     }
 
-    /// A new run and the write that begins it.
+    /// A new run, and the writes that begin it: what it has of another run first, its row last.
     pub(super) fn begin(
-        run: RunId,
+        successor: Successor<K>,
         nth: u64,
-        transition: Transition<K>,
         epoch: Epoch,
         number: u64,
-    ) -> (Self, Write) {
-        let record = record(&transition, 1, transition.time, epoch, &[0; 32]);
-        check_fold::<K>(None, run, &record, &transition.state);
+        writes: &mut Vec<Write>,
+    ) -> Self {
+        let Successor {
+            run,
+            behind,
+            transition,
+        } = successor;
+        let (seq, time, chain) = behind.last().map_or((0, transition.time, [0; 32]), |last| {
+            (last.seq, transition.time.max(last.time), last.chain)
+        });
+        let record = record(&transition, seq + 1, time, epoch, &chain);
+        check_begin::<K>(run, &behind, &record, &transition.state);
         let row = K::row(&transition.state);
         let mut cached = Self {
             run,
@@ -176,8 +184,22 @@ impl<K: Kind> Cached<K> {
             askers: BTreeSet::new(),
             weight: 0,
         };
-        let write = cached.write(record, Some(Row { nth, ..row }), number);
-        (cached, write)
+        writes.extend(behind.into_iter().map(|record| cached.copy(record, number)));
+        writes.push(cached.write(record, Some(Row { nth, ..row }), number));
+        cached
+    }
+
+    /// The write of a record of another run, which names none.
+    fn copy(&mut self, record: Record, number: u64) -> Write {
+        self.fresh_records += 1;
+        self.fresh_bytes += record.events.len() + record.changes.len();
+        self.tail.push(&record, number);
+        Write::Append {
+            run: self.run,
+            record,
+            row: None,
+            wake_at: None,
+        }
     }
 
     /// The head moves by one transition; the write that makes it durable.
@@ -241,6 +263,20 @@ fn record<K: Kind>(
     };
     record.chain = record.chained(chain);
     record
+}
+
+/// The same for a new run.
+fn check_begin<K: Kind>(run: RunId, behind: &[Record], record: &Record, live: &K::State) {
+    if cfg!(debug_assertions) {
+        let before = behind
+            .iter()
+            .try_fold(None, |state, record| K::apply(state, run, record).map(Some));
+        assert!(
+            before.is_ok(),
+            "what was copied cannot be folded: {before:?}"
+        );
+        check_fold::<K>(before.ok().flatten().as_ref(), run, record, live);
+    }
 }
 
 /// The live state must be what the log folds to. Too dear for production, where `load` finds out.

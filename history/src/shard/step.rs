@@ -43,10 +43,9 @@ impl<K: Kind> Shard<K> {
         }
         let begun = step.successor.map(|successor| {
             let nth = entry.next_nth();
-            let (run, transition) = (successor.run, successor.transition);
-            let (cached, write) = Cached::begin(run, nth, transition, epoch, number);
+            let run = successor.run;
+            let cached = Cached::begin(successor, nth, epoch, number, &mut writes);
             entry.current = Current::Run(run, nth);
-            writes.push(write);
             self.cache.runs += 1;
             self.loaded.insert(run, Arc::clone(key));
             entry.runs.push(cached);

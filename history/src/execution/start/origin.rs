@@ -37,6 +37,8 @@ pub(crate) struct Origin {
     pub(crate) retry_policy: Option<Policy>,
     pub(crate) cron_schedule: String,
     pub(crate) start_time: Time,
+    /// When history says that it began: earlier, if it was reset.
+    pub(crate) original_start_time: Time,
     pub(crate) backoff: Duration,
     pub(crate) retention: Duration,
     #[serde(with = "wire::optional")]
@@ -81,6 +83,7 @@ impl Origin {
             retry_policy: it.retry_policy.as_ref().map(Policy::filled),
             cron_schedule: it.cron_schedule.clone(),
             start_time: event.event_time.as_ref().map_or(Time(0), wire::time),
+            original_start_time: event.event_time.as_ref().map_or(Time(0), wire::time),
             backoff: wire::span(it.first_workflow_task_backoff.as_ref()),
             retention: wire::span(opened.retention.as_ref()),
             priority: kept(it.priority.as_ref()),

@@ -61,6 +61,9 @@ pub(super) fn filled(question: &Question) -> Question {
         }
         Question::CancelActivity(_, it) => it.details = Some(payloads("canceled")),
         Question::Heartbeat(..)
+        | Question::Delete
+        | Question::Reset(_)
+        | Question::ResetTo(_)
         | Question::Query(_)
         | Question::ForgetQuery(_)
         | Question::Update(_)

@@ -102,6 +102,7 @@ impl World {
         world.out.trim_end().to_owned()
     }
 
+    #[expect(clippy::too_many_lines, reason = "an arm for each verb")]
     pub(super) fn line(&mut self, line: &str) {
         if let Some(rest) = line.strip_prefix("complete") {
             return self.complete(rest);
@@ -130,6 +131,13 @@ impl World {
                 links: Vec::new(),
                 first_run: None,
             })),
+            "delete" => self.ask(&Question::Delete),
+            "reset" => self.reset(&words),
+            "expired" => {
+                let (_, loaded) = self.current().unwrap();
+                let is_expired = Workflow::expired(loaded.state.as_ref().unwrap(), self.now);
+                let _ = writeln!(self.out, "expired: {is_expired}");
+            }
             "poll" => self.poll(&words),
             "fail" => self.fail(word),
             "begin" => self.begin(&words),
@@ -258,6 +266,50 @@ impl World {
             signal,
         };
         self.ask(&Question::Start(Box::new(start)));
+    }
+
+    /// Resets to the end of a workflow task, as whoever reads the records does.
+    fn reset(&mut self, words: &[&str]) {
+        let current = *self.order.last().unwrap();
+        let base = match option(words, "of") {
+            Some(nth) => self.order[nth.parse::<usize>().unwrap() - 1],
+            None => current,
+        };
+        let last: i64 = words[0].parse::<i64>().unwrap() - 1;
+        let run = self.entropy.run_id(self.now);
+        let (fork, mut later) = match reset::Fork::new(run, self.runs[&base].records.clone(), last)
+        {
+            Ok(forked) => forked,
+            Err(refusal) => {
+                let _ = writeln!(self.out, "! {}", refused(&refusal));
+                return;
+            }
+        };
+        let mut at = base;
+        while at != current
+            && let Some(next) = reset::continued_by(&self.runs[&at].events)
+        {
+            at = next;
+            later.extend(self.runs[&at].events.iter().cloned());
+        }
+        let unread: i64 = option(words, "unread").map_or(0, |it| it.parse().unwrap());
+        later.truncate(later.len() - usize::try_from(unread).unwrap());
+        let next = self.runs[&current].state.as_ref().unwrap().next_event_id;
+        let question = Reset {
+            request_id: option(words, "request").unwrap_or("reset").to_owned(),
+            reason: "again".to_owned(),
+            base,
+            run,
+            fork,
+            current,
+            later,
+            read_to: (at == current).then_some(next - unread),
+            keep: reset::Keep {
+                no_signals: words.contains(&"no-signals"),
+                nothing: words.contains(&"nothing"),
+            },
+        };
+        self.ask(&Question::Reset(Box::new(question)));
     }
 
     fn poll(&mut self, words: &[&str]) {
@@ -649,7 +701,8 @@ impl World {
         if let Some(successor) = step.successor {
             let _ = writeln!(self.out, "-- run {}", self.order.len() + 1);
             self.order.push(successor.run);
-            self.runs.insert(successor.run, Loaded::default());
+            let loaded = self.begun(successor.run, successor.behind);
+            self.runs.insert(successor.run, loaded);
             self.append(successor.run, successor.transition);
         }
         if let Some(heartbeat) = step.heartbeat {
@@ -668,6 +721,22 @@ impl World {
                 }
             }
         }
+    }
+
+    /// A run that begins with records of another one.
+    fn begun(&mut self, id: RunId, behind: Vec<Record>) -> Loaded {
+        let mut loaded = Loaded::default();
+        for record in behind {
+            let state = loaded.state.take();
+            let state = Workflow::apply(state, id, &record).expect("a copy can be folded");
+            let history = History::decode(record.events.clone()).unwrap();
+            let last = record.first_event_id + i64::from(record.event_count) - 1;
+            let _ = writeln!(self.out, "copied {}..={last}", record.first_event_id);
+            loaded.events.extend(history.events);
+            loaded.records.push(record);
+            loaded.state = Some(state);
+        }
+        loaded
     }
 
     fn append(&mut self, id: RunId, transition: Transition<Workflow>) {
@@ -758,6 +827,10 @@ impl World {
             format!(" reads {}..{}", it.start, it.end)
         });
         let text = match answer {
+            Answer::Reset(run) => {
+                let current = self.order.last() == run.as_ref();
+                format!("reset{}", if current { "" } else { " to another" })
+            }
             Answer::WorkflowTaskStarted(task) => self.hold(&task, &reads),
             Answer::WorkflowTaskCompleted(completed) => {
                 for (task, token) in &completed.activity_tasks {

@@ -1,4 +1,4 @@
-//! What clients do to a run: signal, ask to cancel, terminate, reset its sticky queue.
+//! What clients do to a run: signal, ask to cancel, terminate, delete, reset its sticky queue.
 
 use std::sync::Arc;
 
@@ -115,6 +115,20 @@ pub(super) async fn terminate(
         .ask(key, run, None, Question::Terminate(terminate))
         .await?;
     Ok(public::TerminateWorkflowExecutionResponse {})
+}
+
+pub(super) async fn delete(
+    shell: &Arc<Shell>,
+    request: history::DeleteWorkflowExecutionRequest,
+) -> Result<public::DeleteWorkflowExecutionResponse, Status> {
+    let history::DeleteWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
+    let request = wire::required(request, "Request")?;
+    let (key, run) = wire::target(&namespace_id, request.workflow_execution)?;
+    shell.ask(key, run, None, Question::Delete).await?;
+    Ok(public::DeleteWorkflowExecutionResponse {})
 }
 
 pub(super) async fn reset_sticky(

@@ -201,7 +201,11 @@ fn begin(context: &mut Context<'_>, request: &str) -> Successor<Toy> {
     let key = context.key;
     let begin = Change::Begin(key.namespace, key.workflow_id.clone(), request.to_owned());
     let transition = transition(None, run, context.now, &[begin], 1);
-    Successor { run, transition }
+    Successor {
+        run,
+        behind: Vec::new(),
+        transition,
+    }
 }
 
 fn start(

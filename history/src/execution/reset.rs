@@ -1,0 +1,299 @@
+//! A run goes on from an earlier point, under a new name: *reset*.
+//!
+//! The new run begins with the records of the base up to the end of one of them, which must leave a workflow task scheduled or started. That task fails with
+//! cause `RESET_WORKFLOW`; what had been sent to the base later, and to the runs that continued it, is sent again; a fresh workflow task follows. The current run of the
+//! id ends for it. Activities that are pending at the point begin again, timers stay.
+//!
+//! | run     | change or event          | becomes                                                   |
+//! |---------|--------------------------|-----------------------------------------------------------|
+//! | new     | `ResetFrom`              | a run of its own: start time, deadlines, activities anew  |
+//! | new     | Failed (reset), what is applied again, Scheduled | as any run                        |
+//! | base    | `ResetTo`                | the same; it shows which run goes on                      |
+//! | current | Terminated               | closed                                                    |
+//!
+//! Deliberately absent: reading the base. Whoever asks brings its records; what came to the current run since is asked of the shard.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cairn_proto::cairn::record::v1::{self as record, change::Change};
+use cairn_proto::prost::Message;
+use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
+use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
+use cairn_proto::temporal::api::failure::v1::{Failure, ResetWorkflowFailureInfo};
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use cairn_proto::temporal::api::history::v1::{
+    History, HistoryEvent, WorkflowExecutionSignaledEventAttributes,
+    WorkflowTaskFailedEventAttributes,
+};
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+use super::terminate::{self, SERVER_IDENTITY};
+use super::transition::{Draft, Extra};
+use super::workflow_task::{schedule_now, start_now};
+use super::{
+    Answer, Outcome, Refusal, Reset, Run, Successor, Workflow, answer_now, answer_step, query, wire,
+};
+use crate::id::{RunId, Time};
+use crate::kind::{Context, Kind, Stop, Unavailable};
+use crate::log::Record;
+
+/// Who ends the current run.
+const RESETTER_IDENTITY: &str = "history-resetter";
+
+/// What a workflow task says of its poll that had none, as the reference has it.
+const NOBODY: &str = "emptyUuid";
+
+/// What resets have to do with a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// It came of a reset, asked for by this request.
+    pub(crate) request_id: Option<String>,
+    /// It was reset: this run goes on.
+    pub(crate) to: Option<RunId>,
+}
+
+impl Part {
+    pub(crate) fn reset_to(&mut self, run: &[u8]) -> bool {
+        self.to = run.try_into().ok().map(RunId);
+        self.to.is_some()
+    }
+}
+
+/// What is not sent again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keep {
+    pub no_signals: bool,
+    /// Nothing at all.
+    pub nothing: bool,
+}
+
+/// The beginning of a run, as the beginning of another one.
+#[derive(Clone, Debug)]
+pub struct Fork {
+    records: Vec<Record>,
+    state: State,
+}
+
+impl Fork {
+    /// What `records` are up to event `last`, for the run `run`; and the events behind that.
+    pub fn new(
+        run: RunId,
+        mut records: Vec<Record>,
+        last: i64,
+    ) -> Result<(Self, Vec<HistoryEvent>), Refusal> {
+        let ends = |record: &Record| {
+            record.event_count > 0
+                && record.first_event_id + i64::from(record.event_count) - 1 == last
+        };
+        let Some(end) = records.iter().position(ends) else {
+            return Err(Refusal::Invalid(format!(
+                "StateRebuilder unable to Rebuild mutable state to event ID: {last}, version: 0, \
+                 this event must be at the boundary"
+            )));
+        };
+        let later = records.split_off(end + 1);
+        let state = fold(run, &records)?;
+        let has_task = state.task.current.as_ref().is_some_and(|task| task.written);
+        if !state.is_open() || !has_task {
+            return Err(Refusal::Invalid(format!(
+                "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, \
+                 WorkflowTaskStarted + 1]: {}",
+                last + 1
+            )));
+        }
+        let later = later.iter().map(|record| events(&record.events));
+        let later = later.collect::<Result<Vec<_>, _>>()?.concat();
+        Ok((Self { records, state }, later))
+    }
+}
+
+fn fold(run: RunId, records: &[Record]) -> Result<State, Refusal> {
+    let mut state = None;
+    for record in records {
+        let next = Workflow::apply(state.take(), run, record).map_err(|_| damaged())?;
+        state = Some(next);
+    }
+    state.ok_or_else(damaged)
+}
+
+fn events(fragment: &Bytes) -> Result<Vec<HistoryEvent>, Refusal> {
+    History::decode(fragment.clone())
+        .map(|history| history.events)
+        .map_err(|_| damaged())
+}
+
+fn damaged() -> Refusal {
+    Refusal::Unavailable(Unavailable::Quarantined)
+}
+
+/// The run that continues another, as the last of these events says.
+pub fn continued_by(events: &[HistoryEvent]) -> Option<RunId> {
+    match &events.last()?.attributes {
+        Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(it)) => {
+            it.new_execution_run_id.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn reset(
+    run: Run<'_>,
+    question: &Reset,
+    events: &[HistoryEvent],
+    context: &mut Context<'_>,
+) -> Outcome {
+    if run.state.reset.request_id.as_ref() == Some(&question.request_id) {
+        return answer_now(context.ticket, Answer::Reset(Some(run.id)));
+    }
+    if run.id != question.current {
+        return answer_now(context.ticket, Answer::Reset(None));
+    }
+    let unread = question.read_to.unwrap_or(run.state.next_event_id)..run.state.next_event_id;
+    let since: Vec<_> = unread
+        .clone()
+        .filter_map(|id| events.iter().find(|event| event.event_id == id))
+        .collect();
+    if since.len() < unread.clone().count() {
+        return Err(Stop::Needs(unread.collect()));
+    }
+    let mut ending = Draft::ending(run.state, context);
+    if run.state.is_open() {
+        terminate::by(
+            &mut ending,
+            &question.reason,
+            None,
+            RESETTER_IDENTITY,
+            Extra::default(),
+        );
+    }
+    if question.base == run.id {
+        ending.change(reset_to(question.run));
+    }
+    let ended = ending.finish().map_err(Stop::Refused)?;
+    let flushed = ended.iter().flat_map(|ended| &ended.events);
+    let flushed = flushed.filter(|_| question.read_to.is_some());
+    let later = question.later.iter().chain(since).chain(flushed);
+    let successor = begin(question, later, context)?;
+    let mut step = answer_step(ended, context.ticket, Answer::Reset(Some(question.run)));
+    if let Some(transition) = &step.transition {
+        let released = query::released(run.volatile, &transition.state, run.id);
+        step.answers.extend(released);
+    }
+    step.successor = Some(successor);
+    Ok(step)
+}
+
+/// The run that goes on.
+fn begin<'a>(
+    question: &Reset,
+    later: impl Iterator<Item = &'a HistoryEvent>,
+    context: &Context<'_>,
+) -> Result<Successor, Stop<Refusal>> {
+    let mut draft = Draft::new(&question.fork.state, context.now, context.limits);
+    draft.show();
+    let timeout = draft.state.origin.execution_timeout;
+    let expiration = timeout
+        .filter(|timeout| !timeout.is_zero())
+        .map_or(0, |timeout| wire::round(draft.now.after(timeout)).0);
+    draft.change(Change::ResetFrom(record::ResetFrom {
+        base_run_id: question.base.0.to_vec(),
+        request_id: question.request_id.clone(),
+        execution_expiration: expiration,
+    }));
+    fail_task(&mut draft, question);
+    for event in later.filter(|_| !question.keep.nothing) {
+        apply_again(&mut draft, event, question.keep);
+    }
+    schedule_now(&mut draft, true);
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    transition
+        .map(|transition| Successor {
+            run: question.run,
+            behind: question.fork.records.clone(),
+            transition,
+        })
+        .ok_or_else(|| Stop::Refused(damaged()))
+}
+
+/// The workflow task at the point is over, started or not.
+fn fail_task(draft: &mut Draft<'_>, question: &Reset) {
+    if !draft.state.task.is_started() {
+        start_now(draft, NOBODY, SERVER_IDENTITY, None);
+    }
+    let Some((task, started)) = draft.state.task.started_task() else {
+        return;
+    };
+    let failed = WorkflowTaskFailedEventAttributes {
+        scheduled_event_id: task.scheduled_event_id,
+        started_event_id: started.event_id,
+        cause: Cause::ResetWorkflow.into(),
+        failure: Some(Failure {
+            message: question.reason.clone(),
+            failure_info: Some(FailureInfo::ResetWorkflowFailureInfo(
+                ResetWorkflowFailureInfo::default(),
+            )),
+            ..Default::default()
+        }),
+        identity: SERVER_IDENTITY.to_owned(),
+        base_run_id: question.base.to_string(),
+        new_run_id: question.run.to_string(),
+        ..Default::default()
+    };
+    draft.write(Attributes::WorkflowTaskFailedEventAttributes(failed));
+}
+
+/// What came from outside comes again; what the run made of it does not.
+fn apply_again(draft: &mut Draft<'_>, event: &HistoryEvent, keep: Keep) {
+    let again = match &event.attributes {
+        Some(Attributes::WorkflowExecutionSignaledEventAttributes(it)) if !keep.no_signals => {
+            Attributes::WorkflowExecutionSignaledEventAttributes(
+                WorkflowExecutionSignaledEventAttributes {
+                    signal_name: it.signal_name.clone(),
+                    input: it.input.clone(),
+                    identity: it.identity.clone(),
+                    header: it.header.clone(),
+                    request_id: it.request_id.clone(),
+                    ..Default::default()
+                },
+            )
+        }
+        Some(updated @ Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(_)) => {
+            updated.clone()
+        }
+        _ => return,
+    };
+    let extra = Extra {
+        links: event.links.clone(),
+        ..Extra::default()
+    };
+    draft.write_with(again, extra);
+}
+
+/// From here on the run is one of its own.
+pub(crate) fn apply(state: &mut State, it: &record::ResetFrom, time: Time) {
+    let origin = Arc::make_mut(&mut state.origin);
+    origin.start_time = time;
+    origin.backoff = std::time::Duration::ZERO;
+    origin.execution_expiration =
+        (it.execution_expiration != 0).then_some(Time(it.execution_expiration));
+    state.reset = Arc::new(Part {
+        request_id: Some(it.request_id.clone()),
+        to: None,
+    });
+    state.activities_mut().restart(time);
+    state.buffer = Arc::default();
+}
+
+/// An older run shows which one goes on from it.
+pub(crate) fn point_to(run: Run<'_>, to: RunId, context: &mut Context<'_>) -> Outcome {
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    draft.change(reset_to(to));
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    Ok(answer_step(transition, context.ticket, Answer::Done))
+}
+
+fn reset_to(run: RunId) -> Change {
+    Change::ResetTo(run.0.to_vec())
+}
