@@ -2,12 +2,16 @@
 //!
 //! Only output: requests are built from flags, field by field.
 
+mod canonical;
+
 use std::sync::OnceLock;
 
 use cairn_proto::temporal::api::common::v1::{Payload, Payloads};
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
 use serde_json::{Map, Value};
+
+use self::canonical::Canonical;
 
 /// The public messages.
 fn pool() -> &'static DescriptorPool {
@@ -18,9 +22,9 @@ fn pool() -> &'static DescriptorPool {
     })
 }
 
-/// A message with payloads as they are, and its fields in their order.
-pub(crate) fn raw<M: Message + Name>(message: &M) -> anyhow::Result<DynamicMessage> {
-    Ok(dynamic(message)?.0)
+/// A message with payloads as they are, written as the official command line writes it.
+pub(crate) fn raw<M: Message + Name>(message: &M) -> anyhow::Result<Canonical<DynamicMessage>> {
+    Ok(Canonical(dynamic(message)?.0))
 }
 
 /// A message with payloads in shorthand.

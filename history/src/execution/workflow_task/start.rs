@@ -111,7 +111,8 @@ fn take(
             suggest_continue_as_new,
             suggest_continue_as_new_reasons,
             history_size_bytes,
-            worker_version: worker_version.cloned(),
+            // A worker that names no build is not named; in the events of its activities it is.
+            worker_version: worker_version.filter(|it| !it.build_id.is_empty()).cloned(),
             ..Default::default()
         },
     ));
