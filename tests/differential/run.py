@@ -13,6 +13,7 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.differential.player import PLAYED, Player, Players
 from tests.differential.scenario import Json, Stage, scenarios
 from tests.support import sdk
 from tests.support.rpc import Raw, command
@@ -33,9 +34,9 @@ class Outcome:
     seconds: float = 0.0
 
 
-async def play(name: str, client: sdk.Client, raw: Raw) -> Outcome:
+async def play(name: str, client: sdk.Client, raw: Raw, players: Players, binary: Path) -> Outcome:
     """One scenario on one server."""
-    stage = Stage(name, client, raw)
+    stage = Stage(name, client, raw, players, binary)
     began = time.monotonic()
     error = ""
     try:
@@ -58,17 +59,19 @@ async def play_all(binary: Path, names: list[str], at_once: int = AT_ONCE) -> di
     server = Server(binary, directory, db_filename=database)
     await server.start()
     gate = asyncio.Semaphore(at_once)
-    raw = Raw(server.address)
+    raw, players = Raw(server.address), Players(server.address)
     try:
+        await built(names)
         client = await sdk.connect(server.address)
         await asyncio.gather(*(warm_up(raw, number) for number in range(at_once)))
 
         async def one(name: str) -> tuple[str, Outcome]:
             async with gate:
-                return name, await play(name, client, raw)
+                return name, await play(name, client, raw, players, binary)
 
         outcomes = dict(await asyncio.gather(*map(one, names)))
     finally:
+        await players.close()
         await raw.close()
         await server.stop()
     found = await asyncio.to_thread(verify, binary, database) if database else []
@@ -76,6 +79,13 @@ async def play_all(binary: Path, names: list[str], at_once: int = AT_ONCE) -> di
         raise Broken("\n".join([f"verify finds in {directory}:", *map(str, found)]))
     shutil.rmtree(directory)
     return outcomes
+
+
+async def built(names: list[str]) -> None:
+    """Builds the players that will be needed before anything is timed."""
+    for language in PLAYED:
+        if any(name.startswith(f"{language}/") for name in names):
+            await Player(language, "").program.built()
 
 
 async def warm_up(raw: Raw, number: int) -> None:

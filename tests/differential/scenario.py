@@ -6,17 +6,22 @@ derive from its own name, so that all scenarios can run at once. Comparing is so
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 
+from tests.differential.player import Players
 from tests.differential.scrub import Json, Scrubber
 from tests.support import sdk
 from tests.support.rpc import Raw, Refused, event_name
+from tests.support.server import reference_binary
 from tests.support.wait import until
 
 Play = Callable[["Stage"], Awaitable[None]]
@@ -40,14 +45,33 @@ def named(name: str) -> Callable[[Play], Play]:
     return register
 
 
+async def export(binary: Path, address: str, workflow_id: str, run_id: str) -> str:
+    """`workflow show -o json`, by any command line that has it."""
+    named = ["--workflow-id", workflow_id, *(["--run-id", run_id] if run_id else [])]
+    line = [str(binary), "workflow", "show", *named, "-o", "json", "--address", address]
+    process = await asyncio.create_subprocess_exec(*line, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    stdout, stderr = await process.communicate()
+    if process.returncode:
+        raise AssertionError(f"{' '.join(line)}: {stderr.decode().strip()}")
+    return stdout.decode()
+
+
+def first_line(ours: str, theirs: str) -> str:
+    """Where two texts part."""
+    pairs = enumerate(itertools.zip_longest(ours.splitlines(), theirs.splitlines()), start=1)
+    return next((f"line {number}: {left!r}, officially {right!r}" for number, (left, right) in pairs if left != right), "the end of the last line")
+
+
 class Stage:
     """One scenario on one server: clients, names, and the documents it keeps."""
 
-    def __init__(self, name: str, client: Client, raw: Raw) -> None:
+    def __init__(self, name: str, client: Client, raw: Raw, players: Players, binary: Path) -> None:
         self.name = name
         self.id = name.replace("/", "-")
         self.client = client
         self.raw = raw
+        self.players = players
+        self.binary = binary
         self.scrubber = Scrubber()
         self.documents: dict[str, Json] = {}
 
@@ -101,6 +125,16 @@ class Stage:
         events = await self.raw.history(workflow_id or self.id, run_id)
         self.keep(label, {"events": [self.scrubber.message(event) for event in events]})
         return events
+
+    async def exported(self, workflow_id: str, run_id: str = "") -> str:
+        """A history as the server's own command line prints it: the JSON that replayers take. Ours prints what the official one does, to the byte."""
+        ours = await export(self.binary, self.players.address, workflow_id, run_id)
+        official = reference_binary()
+        if official and official != self.binary:
+            theirs = await export(official, self.players.address, workflow_id, run_id)
+            if ours != theirs:
+                raise AssertionError(f"workflow show -o json of {workflow_id}: {first_line(ours, theirs)}")
+        return ours
 
     async def keep_describe(self, label: str = "describe", workflow_id: str = "", run_id: str = "") -> None:
         """Keeps what Describe says of a run."""

@@ -58,6 +58,9 @@ FINE_DURATION = re.compile(r"\d+\.\d{4,}s")
 TRANSACTION_SIZE = re.compile(r"transaction size of \d+ bytes")
 CORE_TIMES = re.compile(r'"(complete_time|original_schedule_time)":\{[^}]*\}')
 
+JAVA_TIMES = re.compile(r'(?<="firstSkd":)\d+|^\d{13}$')
+"""Milliseconds since 1970 in the markers of the Java SDK."""
+
 
 class Scrubber:
     """Scrubs the documents of one scenario on one server; placeholders are shared between them."""
@@ -81,7 +84,7 @@ class Scrubber:
             if key in NEARLY_WHOLE:
                 return f"{round(float(value.removesuffix('s')))}s"
             if key == "data":
-                value = readable(value)
+                value = JAVA_TIMES.sub("<time>", readable(value))
             return self.text(value)
         return value
 

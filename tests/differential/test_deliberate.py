@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.differential.deliberate import DELIBERATE, REASONS_MAX, documented, not_built, reason_for, rpcs_not_built
+from tests.differential.deliberate import DELIBERATE, NEEDS, REASONS_MAX, documented, features_not_built, not_built, reason_for, rpcs_not_built
+from tests.differential.scenarios import languages
 
 
 def test_there_are_few_reasons() -> None:
@@ -23,3 +24,10 @@ def test_what_is_not_built_is_told_from_the_table() -> None:
     assert rpcs_not_built("| `A` | not | |\n| `B` | partly | not all |\n") == {"A"}
     assert not not_built("bad_input/StartWorkflowExecution")
     assert not not_built("schedules/of_something_not_built")
+
+
+def test_features_that_are_not_built_are_told_from_the_page() -> None:
+    assert features_not_built("x\nNot built yet, whatever the RPC: updates, child\nworkflows, cron. Their commands\n") == {"updates", "child workflows", "cron"}
+    assert features_not_built("Everything is built.") == set()
+    assert not not_built("go/sequence")
+    assert all(name in languages.__dict__ for name in NEEDS)
