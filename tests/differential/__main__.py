@@ -1,6 +1,7 @@
 """`python -m tests.differential`: scenario, equal or different, and where.
 
-With `--reference` both servers play; without it ours is compared with the recordings; `--record` renews these.
+Ours is compared with the recordings. With `--reference`, a random tenth of these is played on the reference again and must not have changed;
+with `--side-by-side` too, both servers play and nothing recorded counts. `--record` renews the recordings.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import asyncio
 import fnmatch
 import json
+import random
 import sys
 import time
 from collections import Counter
@@ -18,7 +20,8 @@ from pathlib import Path
 from tests.differential import scenarios as all_scenarios
 from tests.differential.compare import differences, unnoticed
 from tests.differential.deliberate import DELIBERATE, not_built, reason_for
-from tests.differential.run import AT_ONCE, Broken, Outcome, play_all, record, recorded
+from tests.differential.recordings import SAMPLED, Origin, record, recorded, sample, stale
+from tests.differential.run import AT_ONCE, Broken, Outcome, play_all
 from tests.differential.scenario import scenarios
 from tests.support import sdk
 from tests.support.server import cairn_binary, reference_binary
@@ -68,19 +71,33 @@ async def both(chosen: argparse.Namespace, names: list[str]) -> tuple[dict[str, 
     """The outcomes on fresh servers. What is not built is not played on ours: much of it would wait for what never comes."""
     ours = await play_all(chosen.ours.resolve(), [name for name in names if not not_built(name)], chosen.at_once)
     ours |= {name: Outcome(error="not built") for name in names if name not in ours}
-    reference = await play_all(chosen.reference.resolve(), names, chosen.at_once) if chosen.reference else recorded(names)
+    reference = await play_all(chosen.reference.resolve(), names, chosen.at_once) if chosen.side_by_side else recorded(names)
     return ours, reference
 
 
 async def renew(chosen: argparse.Namespace, names: list[str]) -> int:
     """Plays the reference and stores the outcomes."""
     outcomes = await play_all(chosen.reference.resolve(), names, chosen.at_once)
-    record(outcomes)
+    record(outcomes, Origin.of(chosen.reference.resolve()))
     failed = {name: outcome.error for name, outcome in outcomes.items() if outcome.error}
     for name, error in failed.items():
         print(f"{name:<48} not recorded: {error}")
     print(f"{len(outcomes) - len(failed)} recorded, {len(failed)} not")
     return 1 if failed else 0
+
+
+async def out_of_date(chosen: argparse.Namespace, names: list[str]) -> int:
+    """How many of a random share of the recordings the reference no longer makes, and which. What differs is played again, as above."""
+    seed = chosen.seed if chosen.seed is not None else random.randrange(1_000_000)
+    asked = sample(names, seed, chosen.sample)
+    differing = asked
+    for _ in range(2 if chosen.again else 1):
+        outcomes = await play_all(chosen.reference.resolve(), differing, chosen.at_once) if differing else {}
+        differing = [name for name, outcome in outcomes.items() if outcome.error or stale(name, outcome)]
+    for name in differing:
+        print(f"{name:<48} {'OUT OF DATE':<20} {outcomes[name].error or stale(name, outcomes[name])}")
+    print(f"{len(asked) - len(differing)} of {len(asked)} recordings, drawn with --seed {seed}, are what the reference does")
+    return len(differing)
 
 
 async def run(chosen: argparse.Namespace, names: list[str]) -> int:
@@ -108,7 +125,8 @@ async def run(chosen: argparse.Namespace, names: list[str]) -> int:
     words = Counter("equal" if name in again else one.word for name, one in verdicts.items())
     others = "".join(f", {words[word]} {word.lower()}" for word in ("DIFFERENT ON PURPOSE", "NOT BUILT", "DIFFERENT") if words[word])
     print(f"{words['equal']} of {len(names)} equal{others}, {len(again)} of them only the second time; {time.monotonic() - began:.0f} s")
-    return 1 if words["DIFFERENT"] else 0
+    old = await out_of_date(chosen, names) if chosen.reference and not chosen.side_by_side else 0
+    return 1 if words["DIFFERENT"] or old else 0
 
 
 def dump(directory: Path, sides: dict[str, dict[str, Outcome]]) -> None:
@@ -123,7 +141,10 @@ def main() -> int:
     """Exit code 0 if nothing differed but what may."""
     parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
     parser.add_argument("--ours", type=Path, default=cairn_binary(), help="our binary (default: $CAIRN)")
-    parser.add_argument("--reference", type=Path, help="reference binary; without it, the recordings")
+    parser.add_argument("--reference", type=Path, help="reference binary; a tenth of the recordings is compared with what it does")
+    parser.add_argument("--side-by-side", action="store_true", help="compare with the reference itself, not with the recordings")
+    parser.add_argument("--sample", type=float, default=SAMPLED, metavar="SHARE", help="of the recordings that the reference plays again")
+    parser.add_argument("--seed", type=int, help="of that choice")
     parser.add_argument("--record", action="store_true", help="play the reference only and store the outcomes")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="scenario names, with * as in file names; may repeat")
     parser.add_argument("--list", action="store_true", help="print the names")
@@ -137,7 +158,7 @@ def main() -> int:
     if chosen.list:
         print("\n".join(names))
         return 0
-    if chosen.record:
+    if chosen.record or chosen.side_by_side:
         chosen.reference = chosen.reference or reference_binary()
     if not names or (chosen.record and not chosen.reference) or (not chosen.record and not chosen.ours):
         parser.error("nothing to do: --ours (or $CAIRN), or --record with a reference; and at least one scenario")

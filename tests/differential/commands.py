@@ -6,12 +6,11 @@ Reads recordings only. A command is known by the event that it made.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-RECORDED = Path(__file__).parent / "recorded"
+from tests.differential.recordings import documents
+
 FIRST = "python"
 """The language that the others are compared with."""
 
@@ -74,8 +73,8 @@ def commands(events: list[dict[str, Any]]) -> list[str]:
 
 def of_scenario(language: str, name: str) -> dict[str, list[str]]:
     """The commands of each history that a scenario kept."""
-    documents = json.loads((RECORDED / f"{language}.{name}.json").read_text())
-    return {label: commands(part["events"]) for label, part in documents.items() if isinstance(part, dict) and isinstance(part.get("events"), list)}
+    kept = documents(f"{language}/{name}")
+    return {label: commands(part["events"]) for label, part in kept.items() if isinstance(part, dict) and isinstance(part.get("events"), list)}
 
 
 def added(language: str, name: str) -> tuple[str, ...]:

@@ -12,11 +12,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.support.calls import note
 from tests.support.languages import Program
 from tests.support.server import die_with_parent
 
 PLAYED = ("python", "typescript", "go", "java")
 """The languages that have a player."""
+
+CALLS = {
+    "start": "StartWorkflowExecution",
+    "result": "GetWorkflowExecutionHistory",
+    "signal": "SignalWorkflowExecution",
+    "query": "QueryWorkflow",
+    "update": "UpdateWorkflowExecution",
+    "cancel": "RequestCancelWorkflowExecution",
+}
+"""What the SDK calls for each thing to do."""
 
 SOURCES = Path(__file__).parent / "players"
 ANSWER_SECONDS_MAX = 60.0
@@ -86,6 +97,8 @@ class Player:
         """Has one thing done; raises `Failed` with what the SDK said."""
         process = await self.started()
         assert process.stdin
+        if what in CALLS:
+            note(CALLS[what])
         number = next(self.numbers)
         self.waiting[number] = asyncio.get_running_loop().create_future()
         process.stdin.write(json.dumps({"n": number, "do": what, **more}).encode() + b"\n")

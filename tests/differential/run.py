@@ -1,4 +1,4 @@
-"""Runs scenarios on one server, all at once within reason, and stores or loads what they kept.
+"""Runs scenarios on one server, all at once within reason.
 
 A scenario that raises or takes too long is an outcome too: it is compared as a failure to play.
 """
@@ -6,7 +6,6 @@ A scenario that raises or takes too long is an outcome too: it is compared as a 
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import time
 import traceback
@@ -16,13 +15,13 @@ from pathlib import Path
 from tests.differential.player import PLAYED, Player, Players
 from tests.differential.scenario import Json, Stage, scenarios
 from tests.support import sdk
+from tests.support.calls import noting
 from tests.support.rpc import Raw, command
 from tests.support.server import Server, scratch
 from tests.support.verify import is_ours, verify
 
 SCENARIO_SECONDS_MAX = 75.0
 AT_ONCE = 12
-RECORDED = Path(__file__).parent / "recorded"
 
 
 @dataclass
@@ -32,6 +31,8 @@ class Outcome:
     documents: dict[str, Json] = field(default_factory=dict)
     error: str = ""
     seconds: float = 0.0
+    calls: list[str] = field(default_factory=list)
+    """What its clients called; not what a worker inside an SDK did."""
 
 
 async def play(name: str, client: sdk.Client, raw: Raw, players: Players, binary: Path) -> Outcome:
@@ -39,13 +40,14 @@ async def play(name: str, client: sdk.Client, raw: Raw, players: Players, binary
     stage = Stage(name, client, raw, players, binary)
     began = time.monotonic()
     error = ""
-    try:
-        await asyncio.wait_for(scenarios[name](stage), SCENARIO_SECONDS_MAX)
-    except Exception as raised:
-        frames = [frame for frame in traceback.extract_tb(raised.__traceback__) if "scenarios" in frame.filename]
-        where = f" (line {frames[-1].lineno})" if frames else ""
-        error = f"{type(raised).__name__}: {raised}{where}"
-    return Outcome(stage.documents, error, time.monotonic() - began)
+    with noting() as calls:
+        try:
+            await asyncio.wait_for(scenarios[name](stage), SCENARIO_SECONDS_MAX)
+        except Exception as raised:
+            frames = [frame for frame in traceback.extract_tb(raised.__traceback__) if "scenarios" in frame.filename]
+            where = f" (line {frames[-1].lineno})" if frames else ""
+            error = f"{type(raised).__name__}: {raised}{where}"
+    return Outcome(stage.documents, error, time.monotonic() - began, sorted(calls))
 
 
 class Broken(Exception):
@@ -93,25 +95,3 @@ async def warm_up(raw: Raw, number: int) -> None:
     await raw.start(f"warm-up-{number}")
     task = await raw.poll_workflow(f"warm-up-{number}", seconds=60)
     await raw.complete(task, command("complete_workflow_execution"))
-
-
-def recording(name: str) -> Path:
-    """Where a scenario's outcome on the reference is kept."""
-    return RECORDED / f"{name.replace('/', '.')}.json"
-
-
-def record(outcomes: dict[str, Outcome]) -> None:
-    """Stores outcomes of the reference."""
-    RECORDED.mkdir(exist_ok=True)
-    for name, outcome in outcomes.items():
-        if not outcome.error:
-            recording(name).write_text(json.dumps(outcome.documents, indent=1, ensure_ascii=False) + "\n")
-
-
-def recorded(names: list[str]) -> dict[str, Outcome]:
-    """Loads outcomes of the reference."""
-    loaded = {}
-    for name in names:
-        file = recording(name)
-        loaded[name] = Outcome(json.loads(file.read_text())) if file.exists() else Outcome(error="never recorded")
-    return loaded

@@ -6,7 +6,7 @@ import pytest
 
 from tests.differential.commands import ADDED, FIRST, added, apart, of_scenario
 from tests.differential.player import PLAYED
-from tests.differential.run import recording
+from tests.differential.recordings import recording
 from tests.differential.scenario import scenarios
 from tests.differential.scenarios import languages
 

@@ -21,6 +21,8 @@ from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.workflowservice import v1 as ws
 from temporalio.api.workflowservice.v1 import WorkflowServiceStub
 
+from tests.support.calls import note
+
 STATUS_TRAILER = "grpc-status-details-bin"
 CALL_SECONDS = 15.0
 POLL_SECONDS = 20.0
@@ -97,6 +99,7 @@ class Raw:
 
     async def call(self, method: str, request: Message, seconds: float = CALL_SECONDS, wait: bool = False) -> Any:
         """Calls any method of either service by name; raises `Refused`."""
+        note(method)
         service = self.workflow if hasattr(self.workflow, method) else self.operator
         try:
             return await getattr(service, method)(request, timeout=seconds, wait_for_ready=wait and self.patient)

@@ -14,6 +14,8 @@ from temporalio.client import Client
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from tests.support.calls import note_calls_of
+
 _runtime: Runtime | None = None
 
 
@@ -32,7 +34,9 @@ def quiet() -> None:
 
 async def connect(address: str, identity: str = "client", namespace: str = "default") -> Client:
     """An SDK client."""
-    return await Client.connect(address, namespace=namespace, identity=identity, runtime=runtime())
+    client = await Client.connect(address, namespace=namespace, identity=identity, runtime=runtime())
+    note_calls_of(client.service_client)
+    return client
 
 
 def worker(client: Client, queue: str, workflows: Sequence[type] = (), activities: Sequence[Callable[..., Any]] = (), **options: Any) -> Worker:
