@@ -4,11 +4,13 @@
 //! router, and other nodes' calls come in on a listener that the engine is given. Deliberately absent: ports and their choice,
 //! configuration files, signals of the operating system; those are the server's, or the program's that embeds the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_history::log::{Failure, Store};
 use cairn_history::placement::View;
+use cairn_history::search_attribute::Kind;
 use cairn_history::service::{Clock, History, Member};
 use cairn_matching::Matching;
 use cairn_proto::cairn::history::v1::history_service_server::HistoryService;
@@ -51,6 +53,8 @@ pub struct Options {
     pub history: cairn_history::service::Config,
     /// Namespaces that must exist, with their retention.
     pub namespaces: Vec<(String, Duration)>,
+    /// Search attributes that each of them must have.
+    pub search_attributes: BTreeMap<String, Kind>,
     /// Set where other processes may serve the same database.
     pub cluster: Option<Cluster>,
 }
@@ -68,6 +72,8 @@ pub enum OpenError {
     Frontend(#[source] FrontendError),
     #[error("failed to register namespace {0}")]
     Namespace(String, #[source] Status),
+    #[error("failed to add search attributes to namespace {0}")]
+    SearchAttributes(String, #[source] Status),
 }
 
 /// How often namespaces written by other nodes are looked for.
@@ -88,6 +94,7 @@ impl Engine {
             frontend: config,
             history: mut settings,
             namespaces,
+            search_attributes,
             cluster,
         } = options;
         if let Some(cluster) = &cluster {
@@ -133,7 +140,11 @@ impl Engine {
         }
         for (name, retention) in namespaces {
             let ensured = frontend.ensure_namespace(&name, retention).await;
-            ensured.map_err(|status| OpenError::Namespace(name, status))?;
+            ensured.map_err(|status| OpenError::Namespace(name.clone(), status))?;
+            let ensured = frontend.ensure_search_attributes(&name, &search_attributes);
+            ensured
+                .await
+                .map_err(|status| OpenError::SearchAttributes(name, status))?;
         }
         let refresh = tokio::spawn(keep_fresh(Arc::clone(&frontend)));
         Ok(Self {

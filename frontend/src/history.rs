@@ -12,6 +12,7 @@ use tonic::Request;
 use crate::deadline::{self, timestamp};
 use crate::error::Error;
 use crate::namespace::Namespace;
+use crate::namespace::attributes::hide_removed_in;
 use crate::token::is_page_of;
 use crate::{Frontend, answer, check};
 
@@ -45,6 +46,9 @@ pub(crate) async fn get(
         .history
         .get_workflow_execution_history(Request::new(message));
     let mut response = answer(asked.await)?;
+    if let Some(history) = &mut response.history {
+        hide_removed_in(&namespace.record, &mut history.events);
+    }
     response.next_page_token = frontend.seal.seal::<HistoryPage>(response.next_page_token);
     Ok(response)
 }
@@ -67,6 +71,9 @@ pub(crate) async fn get_reverse(
         .history
         .get_workflow_execution_history_reverse(Request::new(message));
     let mut response = answer(asked.await)?;
+    if let Some(history) = &mut response.history {
+        hide_removed_in(&namespace.record, &mut history.events);
+    }
     response.next_page_token = frontend.seal.seal::<HistoryPage>(response.next_page_token);
     Ok(response)
 }

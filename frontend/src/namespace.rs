@@ -22,6 +22,7 @@ use crate::cluster::CLUSTER;
 use crate::error::Error;
 use crate::{Frontend, check};
 
+pub(crate) mod attributes;
 pub(crate) mod cache;
 pub(crate) mod update;
 
@@ -122,12 +123,8 @@ impl Frontend {
         match self.store.put_namespace(&stored, before).await {
             Ok(false) => Ok(false),
             Ok(true) => {
-                self.namespaces.put(Namespace {
-                    id,
-                    name: name.to_owned(),
-                    record,
-                    stored: stored.record,
-                });
+                let written = Namespace::new(id, name.to_owned(), record, stored.record);
+                self.namespaces.put(written);
                 if let Some(router) = &self.router {
                     router.tell_namespaces().await;
                 }

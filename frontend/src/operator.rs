@@ -1,26 +1,10 @@
-//! The operator's calls that are served: what search attributes and clusters there are.
+//! The operator's calls about the service itself: what clusters there are.
 
 use cairn_proto::temporal::api::operatorservice::v1 as pb;
 
 use crate::Frontend;
 use crate::cluster::CLUSTER;
 use crate::error::Error;
-use crate::visibility::attribute;
-
-#[expect(clippy::unused_async, reason = "every RPC is an async function")]
-pub(crate) async fn list_search_attributes(
-    frontend: &Frontend,
-    request: pb::ListSearchAttributesRequest,
-) -> Result<pb::ListSearchAttributesResponse, Error> {
-    if request.namespace.is_empty() {
-        return Err(Error::invalid("Namespace is not set on request."));
-    }
-    frontend.namespace(&request.namespace)?;
-    Ok(pb::ListSearchAttributesResponse {
-        system_attributes: attribute::types(),
-        ..Default::default()
-    })
-}
 
 #[expect(clippy::unused_async, reason = "every RPC is an async function")]
 pub(crate) async fn list_clusters(

@@ -179,8 +179,12 @@ serve! { WorkflowService, pb:
 
 serve! { OperatorService, operator_pb:
     served {
+        add_search_attributes: AddSearchAttributesRequest
+            => AddSearchAttributesResponse = namespace::attributes::add;
+        remove_search_attributes: RemoveSearchAttributesRequest
+            => RemoveSearchAttributesResponse = namespace::attributes::remove;
         list_search_attributes: ListSearchAttributesRequest
-            => ListSearchAttributesResponse = operator::list_search_attributes;
+            => ListSearchAttributesResponse = namespace::attributes::list;
         list_clusters: ListClustersRequest => ListClustersResponse = operator::list_clusters;
     }
     timed {}

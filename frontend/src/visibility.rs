@@ -15,6 +15,8 @@ use cairn_proto::temporal::api::workflowservice::v1::count_workflow_executions_r
 
 use crate::deadline::timestamp;
 use crate::error::Error;
+use crate::namespace::Namespace;
+use crate::namespace::attributes::columns;
 use crate::token::is_page_of;
 use crate::{Frontend, check};
 
@@ -38,7 +40,7 @@ pub(crate) async fn list(
     request: pb::ListWorkflowExecutionsRequest,
 ) -> Result<pb::ListWorkflowExecutionsResponse, Error> {
     let namespace = frontend.namespace(&request.namespace)?;
-    let Planned { condition, .. } = plan(&request.query)?;
+    let Planned { condition, .. } = plan(&namespace, &request.query)?;
     let page = Page {
         query: Query {
             namespace: namespace.id,
@@ -48,7 +50,7 @@ pub(crate) async fn list(
         size: request.page_size,
         token: request.next_page_token,
     };
-    let (executions, next_page_token) = frontend.page(page).await?;
+    let (executions, next_page_token) = frontend.page(&namespace, page).await?;
     Ok(pb::ListWorkflowExecutionsResponse {
         executions,
         next_page_token,
@@ -81,7 +83,7 @@ pub(crate) async fn count(
     let Planned {
         condition,
         group_by,
-    } = plan(&request.query)?;
+    } = plan(&namespace, &request.query)?;
     let query = Query {
         namespace: namespace.id,
         condition,
@@ -122,9 +124,9 @@ pub(crate) async fn search_attributes(
     _frontend: &Frontend,
     _request: pb::GetSearchAttributesRequest,
 ) -> Result<pb::GetSearchAttributesResponse, Error> {
-    Ok(pb::GetSearchAttributesResponse {
-        keys: attribute::types(),
-    })
+    let mut keys = attribute::types();
+    keys.extend(columns().map(|(column, kind)| (column, kind.indexed().into())));
+    Ok(pb::GetSearchAttributesResponse { keys })
 }
 
 /// A page that is asked for.
@@ -141,7 +143,11 @@ fn digest(query: &[u8]) -> Vec<u8> {
 }
 
 impl Frontend {
-    async fn page(&self, page: Page) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Error> {
+    async fn page(
+        &self,
+        known: &Namespace,
+        page: Page,
+    ) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Error> {
         let most = self.config.visibility_page.max(1);
         let size = usize::try_from(page.size).ok().filter(|size| *size > 0);
         let size = size.unwrap_or(most).min(most);
@@ -162,7 +168,8 @@ impl Frontend {
                 run_id: last.run.0.to_vec(),
             })
         });
-        Ok((rows.into_iter().map(info).collect(), token))
+        let rows = rows.into_iter().map(|row| info(known, row));
+        Ok((rows.collect(), token))
     }
 
     /// Where the page before ended, if it was a page of the same list.
@@ -181,7 +188,7 @@ impl Frontend {
 }
 
 /// A row as clients see it. What changes with every transition is told of closed runs only.
-fn info(row: Row) -> WorkflowExecutionInfo {
+fn info(namespace: &Namespace, row: Row) -> WorkflowExecutionInfo {
     let execution = |workflow_id: String, run: RunId| WorkflowExecution {
         workflow_id,
         run_id: run.to_string(),
@@ -219,14 +226,14 @@ fn info(row: Row) -> WorkflowExecutionInfo {
         parent_execution: parent,
         task_queue: row.task_queue,
         memo: Some(Memo::decode(&*row.memo).unwrap_or_default()),
-        search_attributes: Some(annotated(&row.search_attributes)),
+        search_attributes: Some(annotated(namespace, &row.search_attributes)),
         ..Default::default()
     }
 }
 
-fn annotated(encoded: &[u8]) -> SearchAttributes {
+fn annotated(namespace: &Namespace, encoded: &[u8]) -> SearchAttributes {
     let mut attributes = SearchAttributes::decode(encoded).unwrap_or_default();
-    check::search_attribute::annotate(&mut attributes);
+    check::search_attribute::annotate(namespace, &mut attributes);
     attributes
 }
 

@@ -77,6 +77,7 @@ impl Process {
                         member: None,
                     },
                     namespaces: vec![("default".to_owned(), Duration::from_hours(24))],
+                    search_attributes: std::collections::BTreeMap::new(),
                     cluster: Some(Cluster {
                         node: name,
                         address: address.clone(),

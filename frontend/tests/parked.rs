@@ -55,6 +55,7 @@ async fn open(store: &Model, clock: &Arc<Ahead>) -> Engine {
             member: None,
         },
         namespaces: vec![("default".to_owned(), 24 * HOUR)],
+        search_attributes: std::collections::BTreeMap::new(),
         cluster: None,
     };
     let clock = Arc::clone(clock);

@@ -13,12 +13,12 @@
 //! | I-9 | `wake_at` is not later than the state needs somebody; what a run owes that is not hot is parked where its shard looks | `runs`, `parked` |
 //! | I-10 | epochs of records never fall, nor are above their shard's | `log`, `shards` |
 //! | I-11 | the log folds; a snapshot is the fold of its prefix; a state is what its encoding says | `log`, `snapshots` |
-//! | I-14 | the row is the projection of the fold, in the shard of its id | `runs` |
-//! | I-18 | nothing is left of a run that has no row | `log`, `snapshots`, `heartbeats` |
+//! | I-14 | the row is the projection of the fold, in the shard of its id, and so is what the run is found by | `runs`, `search` |
+//! | I-18 | nothing is left of a run that has no row | `log`, `snapshots`, `heartbeats`, `search` |
 //!
 //! What may lag: an open run's `history_length`, `history_size_bytes` and `state_transition_count` are those of the transition that
 //! wrote the row last (start, upsert, close). That transition is known by its `state_transition_count`, so the whole row must
-//! be the projection as of then, and all but those three columns and the search attributes `BuildIds` and `BinaryChecksums` as of now. A parked offer that nobody owes any more is legal until a look finds it,
+//! be the projection as of then, and all but those three columns and the search attributes `BuildIds` and `BinaryChecksums` (and `workers`, which says the same) as of now. A parked offer that nobody owes any more is legal until a look finds it,
 //! and so is the heartbeat register of an activity that has ended, and a snapshot of another version.
 //!
 //! A log that is broken (I-2, I-3, I-4) is not folded, and a row that disagrees about the close is not compared further: what
@@ -142,6 +142,7 @@ pub fn judge<K: Kind>(run: RunId, whole: &Whole, shards: u32) -> Vec<Violation> 
         {
             tables::owed::<K>(whole, filed, &folded.state, &mut found);
             row::projection::<K>(filed, &folded, &mut found);
+            row::terms::<K>(&whole.terms, &folded, &mut found);
         }
     }
     found.violations

@@ -33,6 +33,7 @@ use crate::kind::{
 };
 use crate::log::{Record, Row};
 use crate::planted::{Fault, planted};
+use crate::search_attribute::Term;
 
 mod activity;
 mod attach;
@@ -269,6 +270,10 @@ impl Kind for Workflow {
 
     fn row(state: &State) -> Row {
         describe::row(state)
+    }
+
+    fn terms(state: &State) -> Vec<Term> {
+        describe::terms(state)
     }
 
     fn encode(state: &State) -> Vec<u8> {

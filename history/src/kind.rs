@@ -14,6 +14,7 @@ use cairn_proto::temporal::api::history::v1::HistoryEvent;
 
 use crate::id::{Entropy, Key, NamespaceId, RunId, Ticket, Time};
 use crate::log::{Record, Row};
+use crate::search_attribute::Term;
 
 /// A kind of run. Shard, log, cache, wake-ups and commits know a run only through this.
 pub trait Kind: Debug + Sized + Send + Sync + 'static {
@@ -63,6 +64,9 @@ pub trait Kind: Debug + Sized + Send + Sync + 'static {
 
     /// The visibility row: a projection of the state.
     fn row(state: &Self::State) -> Row;
+
+    /// By what the run is found beside its row: a projection of the state, in order.
+    fn terms(state: &Self::State) -> Vec<Term>;
 
     /// The snapshot form of a state, and back; its first byte is its version. `None`: another version, so fold again.
     fn encode(state: &Self::State) -> Vec<u8>;
@@ -147,6 +151,8 @@ pub struct Transition<K: Kind> {
     pub changes: Bytes,
     /// The visibility row changed in a way that must be seen at once (start, upsert, close).
     pub visible: bool,
+    /// So did what the run is found by beside its row.
+    pub searchable: bool,
 }
 
 /// The last details of an activity: one register per activity, replaced, never appended.

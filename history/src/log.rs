@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue};
 use crate::placement::{Node, View};
+use crate::search_attribute::Term;
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -98,6 +99,8 @@ pub struct Row {
     pub memo: Bytes,
     /// Encoded `temporal.api.common.v1.SearchAttributes`.
     pub search_attributes: Bytes,
+    /// Who has worked on it (`search_attribute::workers`): searched, and never read.
+    pub workers: String,
 }
 
 impl Row {
@@ -129,6 +132,8 @@ pub enum Write {
         record: Record,
         /// The row, at start, upsert and close. A row written here is hot: `wake_at` 0 while open.
         row: Option<Row>,
+        /// By what the run is found beside its row, with the row: replaces what was there. `None`: as it is.
+        terms: Option<Vec<Term>>,
         /// The first transition after a checkpoint makes the run hot again: `wake_at` becomes this.
         wake_at: Option<Time>,
     },

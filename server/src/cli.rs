@@ -90,7 +90,7 @@ impl Cli {
             Some(Command::Config(config)) => match config.command {
                 ConfigCommand::Print(args) => config::print::run(&args)?,
             },
-            Some(Command::Workflow(args)) => return client::workflow::run(args).await,
+            Some(Command::Workflow(args)) => return Box::pin(client::workflow::run(args)).await,
             Some(Command::Operator(args)) => return client::operator::run(args).await,
             Some(Command::TaskQueue(args)) => return client::task_queue::run(args).await,
             Some(Command::Verify(args)) => return Ok(verify::run(args).await),

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use cairn_history::search_attribute::Kind;
 use serde::{Deserialize, Serialize};
 
 use crate::logs;
@@ -144,16 +145,8 @@ pub(crate) struct Audit {
 pub(crate) struct Namespaces(pub Vec<String>);
 
 /// The type of a search attribute, by its name in the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum AttributeType {
-    Text,
-    Keyword,
-    Int,
-    Double,
-    Bool,
-    Datetime,
-    KeywordList,
-}
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct AttributeType(pub(crate) Kind);
 
 impl Server {
     /// The address of the gRPC port.
@@ -294,20 +287,23 @@ impl std::str::FromStr for AttributeType {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Ok(match name {
-            "Text" => Self::Text,
-            "Keyword" => Self::Keyword,
-            "Int" => Self::Int,
-            "Double" => Self::Double,
-            "Bool" => Self::Bool,
-            "Datetime" => Self::Datetime,
-            "KeywordList" => Self::KeywordList,
-            other => {
-                return Err(format!(
-                    "unknown type {other:?}: one of Text, Keyword, Int, Double, Bool, Datetime, KeywordList"
-                ));
-            }
+        Kind::named(name.as_bytes()).map(Self).ok_or_else(|| {
+            let names = Kind::ALL.map(Kind::name).join(", ");
+            format!("unknown type {name:?}: one of {names}")
         })
+    }
+}
+
+impl Serialize for AttributeType {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for AttributeType {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
     }
 }
 

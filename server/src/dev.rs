@@ -191,6 +191,8 @@ fn greet(args: &Args, config: &Config, serving: &serve::Serving) -> std::io::Res
 
 #[cfg(test)]
 mod tests {
+    use cairn_history::search_attribute::Kind;
+
     use clap::Parser;
 
     use super::*;
@@ -221,7 +223,10 @@ mod tests {
         assert_eq!(config.namespaces.0, ["default"]);
         assert_eq!(config.database.url, Url::Sqlite("x.db".into()));
         assert_eq!(config.database.pragmas["journal_mode"], "WAL");
-        assert_eq!(config.search_attributes["CustomInt"], AttributeType::Int);
+        assert_eq!(
+            config.search_attributes["CustomInt"],
+            AttributeType(Kind::Int)
+        );
         assert_eq!(
             config.dynamic.switch("frontend.enableServerVersionCheck"),
             Some(false)

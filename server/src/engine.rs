@@ -15,7 +15,7 @@ use cairn_history::log::sqlite::{self, Place, Sqlite};
 use cairn_history::service::SystemClock;
 use cairn_history::shard;
 
-use crate::config::{Config, Database, Url, dynamic::Dynamic};
+use crate::config::{AttributeType, Config, Database, Url, dynamic::Dynamic};
 use auditor::Auditor;
 
 mod auditor;
@@ -65,6 +65,11 @@ impl Engine {
             frontend,
             history,
             namespaces,
+            search_attributes: config
+                .search_attributes
+                .iter()
+                .map(|(name, AttributeType(kind))| (name.clone(), *kind))
+                .collect(),
             cluster,
         };
         let clock = Arc::new(SystemClock::default());

@@ -33,7 +33,8 @@ class Deliberate:
 DELIBERATE = (
     Deliberate(
         "A fault in a request is named with INVALID_ARGUMENT or NOT_FOUND where the reference answers \"something went wrong, please retry\", "
-        "UNKNOWN, or ignores it: page tokens that are not ours, `UNION` in a query, a namespace id that is no UUID.",
+        "UNKNOWN, an error of its database, or ignores it: page tokens that are not ours, `UNION` in a query, a namespace id that is no UUID. What it fails at without a fault is answered: "
+        "quotation marks in a value of a text or of a list, queries by `BatcherNamespace`.",
         (
             "bad_input/List*WorkflowExecutions: next_page_token garbage.*",
             "bad_input/List*WorkflowExecutions: next_page_token json.*",
@@ -41,8 +42,22 @@ DELIBERATE = (
             "bad_input/ScanWorkflowExecutions: next_page_token json.*",
             "visibility/refused: garbage token.*",
             "visibility/refused: *UNION SELECT 1.*",
+            "search_attributes/queries_Keyword: A = ('apple', 'banana')",
+            "search_attributes/queries_Text: A = '\"quick brown\"'",
+            "search_attributes/predefined: BatcherNamespace *",
+            "search_attributes/predefined: BuildIds = 'unversioned:b,\"1'*",
             "namespaces/refused: describe bad id.*",
             "reset/excluding_by_an_unknown_type: reset.*",
+        ),
+    ),
+    Deliberate(
+        "A query compares values: a time equals the same time, and `STARTS_WITH` tells capital letters from small ones, as `=` does. The reference's SQLite store never finds two "
+        "times equal, and takes a time for later than itself.",
+        (
+            "search_attributes/queries_Datetime: *",
+            "search_attributes/predefined: TemporalScheduledStartTime *",
+            "search_attributes/queries_Keyword: A STARTS_WITH *",
+            "search_attributes/queries_Keyword: A NOT STARTS_WITH *",
         ),
     ),
     Deliberate(

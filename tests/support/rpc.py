@@ -30,7 +30,7 @@ MESSAGE_BYTES_MAX = 128 * 1024 * 1024
 RECONNECT_MILLISECONDS = 200
 
 
-@dataclass(frozen=True)
+@dataclass
 class Refused(Exception):
     """A call answered with something else than OK."""
 

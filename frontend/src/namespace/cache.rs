@@ -6,9 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cairn_history::id::NamespaceId;
 use cairn_history::log;
+use cairn_history::search_attribute::Registry;
 use cairn_proto::cairn::record::v1 as record;
 use cairn_proto::prost::Message;
 use parking_lot::RwLock;
+
+use super::attributes;
 
 /// A namespace.
 #[derive(Debug)]
@@ -18,9 +21,26 @@ pub(crate) struct Namespace {
     pub(crate) record: record::Namespace,
     /// The record as it is stored.
     pub(crate) stored: Bytes,
+    /// Its search attributes.
+    pub(crate) registry: Registry,
 }
 
 impl Namespace {
+    pub(crate) fn new(
+        id: NamespaceId,
+        name: String,
+        record: record::Namespace,
+        stored: Bytes,
+    ) -> Self {
+        Self {
+            registry: attributes::registry(&name, &record),
+            id,
+            name,
+            record,
+            stored,
+        }
+    }
+
     /// The id as messages carry it.
     pub(crate) fn id_bytes(&self) -> Vec<u8> {
         self.id.0.to_vec()
@@ -86,12 +106,7 @@ impl Cache {
         };
         for log::Namespace { id, name, record } in stored {
             match record::Namespace::decode(&*record) {
-                Ok(decoded) => known.put(Namespace {
-                    id,
-                    name,
-                    record: decoded,
-                    stored: record,
-                }),
+                Ok(decoded) => known.put(Namespace::new(id, name, decoded, record)),
                 Err(error) => {
                     tracing::error!(namespace = name, %error, "failed to read a namespace");
                 }

@@ -33,7 +33,7 @@ pub(crate) async fn update(
 }
 
 /// Changes a namespace as it is when the change is written.
-async fn change(
+pub(super) async fn change(
     frontend: &Frontend,
     name: &str,
     change: impl Fn(&mut record::Namespace) -> Result<(), Error>,
@@ -44,6 +44,9 @@ async fn change(
         let before = existing(frontend, name)?;
         let mut record = before.record.clone();
         change(&mut record)?;
+        if record == before.record {
+            return Ok(());
+        }
         let put = frontend.put_namespace(before.id, name, record, Some(&before));
         if put.await? {
             return Ok(());

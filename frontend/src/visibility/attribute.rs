@@ -1,48 +1,17 @@
-//! The search attributes that every namespace has: names, types, and what of a run's row they stand for.
+//! The search attributes of a namespace: names, types, and where their values are.
 
 use std::collections::HashMap;
 
 use cairn_history::log::visibility::Attribute;
-use cairn_proto::temporal::api::enums::v1::IndexedValueType;
+use cairn_history::search_attribute::{self, Kind, WORKERS};
 
-/// What the values of an attribute are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Type {
-    Keyword,
-    Int,
-    Bool,
-    Datetime,
-    KeywordList,
-}
-
-impl Type {
-    /// As metadata and error messages call it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Keyword => "Keyword",
-            Self::Int => "Int",
-            Self::Bool => "Bool",
-            Self::Datetime => "Datetime",
-            Self::KeywordList => "KeywordList",
-        }
-    }
-
-    fn indexed(self) -> IndexedValueType {
-        match self {
-            Self::Keyword => IndexedValueType::Keyword,
-            Self::Int => IndexedValueType::Int,
-            Self::Bool => IndexedValueType::Bool,
-            Self::Datetime => IndexedValueType::Datetime,
-            Self::KeywordList => IndexedValueType::KeywordList,
-        }
-    }
-}
+use crate::namespace::Namespace;
+use crate::namespace::attributes::columns;
 
 /// A search attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
-    name: &'static str,
-    kind: Type,
+    kind: Kind,
     field: Field,
 }
 
@@ -51,101 +20,98 @@ pub(crate) struct Known {
 pub(crate) enum Field {
     /// In every row; written by the system only.
     Row(Attribute),
-    /// Written by clients, and not in any row.
-    Unindexed,
+    /// In `search`, under what stands for it there.
+    Term([u8; 16], Kind),
+    /// Among those who have worked on a run.
+    Worker(&'static str),
     /// What hides the system's own runs: a query that does not name it finds none of them.
-    Division,
+    Division([u8; 16]),
 }
 
 impl Known {
-    pub(crate) fn kind(&self) -> Type {
+    pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
 
     pub(crate) fn field(&self) -> Field {
         self.field
     }
-
-    /// Written by the system only.
-    pub(crate) fn is_system(&self) -> bool {
-        matches!(self.field, Field::Row(_))
-    }
 }
 
-const fn row(name: &'static str, kind: Type, attribute: Attribute) -> Known {
-    Known {
-        name,
-        kind,
-        field: Field::Row(attribute),
-    }
-}
+const DIVISION: &str = "TemporalNamespaceDivision";
 
-const fn free(name: &'static str, kind: Type) -> Known {
-    Known {
-        name,
-        kind,
-        field: Field::Unindexed,
-    }
-}
-
-#[rustfmt::skip]
-static KNOWN: [Known; 33] = [
-    row("WorkflowId", Type::Keyword, Attribute::WorkflowId),
-    row("RunId", Type::Keyword, Attribute::RunId),
-    row("WorkflowType", Type::Keyword, Attribute::WorkflowType),
-    row("StartTime", Type::Datetime, Attribute::StartTime),
-    row("ExecutionTime", Type::Datetime, Attribute::ExecutionTime),
-    row("CloseTime", Type::Datetime, Attribute::CloseTime),
-    row("ExecutionStatus", Type::Keyword, Attribute::ExecutionStatus),
-    row("TaskQueue", Type::Keyword, Attribute::TaskQueue),
-    row("HistoryLength", Type::Int, Attribute::HistoryLength),
-    row("ExecutionDuration", Type::Int, Attribute::ExecutionDuration),
-    row("StateTransitionCount", Type::Int, Attribute::StateTransitionCount),
-    row("HistorySizeBytes", Type::Int, Attribute::HistorySizeBytes),
-    row("ParentWorkflowId", Type::Keyword, Attribute::ParentWorkflowId),
-    row("ParentRunId", Type::Keyword, Attribute::ParentRunId),
-    row("RootWorkflowId", Type::Keyword, Attribute::RootWorkflowId),
-    row("RootRunId", Type::Keyword, Attribute::RootRunId),
-    free("TemporalChangeVersion", Type::KeywordList),
-    free("BinaryChecksums", Type::KeywordList),
-    free("BuildIds", Type::KeywordList),
-    free("BatcherNamespace", Type::Keyword),
-    free("BatcherUser", Type::Keyword),
-    free("TemporalScheduledStartTime", Type::Datetime),
-    free("TemporalScheduledById", Type::Keyword),
-    free("TemporalSchedulePaused", Type::Bool),
-    Known { name: "TemporalNamespaceDivision", kind: Type::Keyword, field: Field::Division },
-    free("TemporalPauseInfo", Type::KeywordList),
-    free("TemporalReportedProblems", Type::KeywordList),
-    free("TemporalWorkerDeploymentVersion", Type::Keyword),
-    free("TemporalWorkerDeployment", Type::Keyword),
-    free("TemporalWorkflowVersioningBehavior", Type::Keyword),
-    free("TemporalUsedWorkerDeploymentVersions", Type::KeywordList),
-    free("TemporalExternalPayloadCount", Type::Int),
-    free("TemporalExternalPayloadSizeBytes", Type::Int),
+const ROW: [(&str, Attribute); 16] = [
+    ("WorkflowId", Attribute::WorkflowId),
+    ("RunId", Attribute::RunId),
+    ("WorkflowType", Attribute::WorkflowType),
+    ("StartTime", Attribute::StartTime),
+    ("ExecutionTime", Attribute::ExecutionTime),
+    ("CloseTime", Attribute::CloseTime),
+    ("ExecutionStatus", Attribute::ExecutionStatus),
+    ("TaskQueue", Attribute::TaskQueue),
+    ("HistoryLength", Attribute::HistoryLength),
+    ("ExecutionDuration", Attribute::ExecutionDuration),
+    ("StateTransitionCount", Attribute::StateTransitionCount),
+    ("HistorySizeBytes", Attribute::HistorySizeBytes),
+    ("ParentWorkflowId", Attribute::ParentWorkflowId),
+    ("ParentRunId", Attribute::ParentRunId),
+    ("RootWorkflowId", Attribute::RootWorkflowId),
+    ("RootRunId", Attribute::RootRunId),
 ];
 
 /// The attribute of exactly that name.
-pub(crate) fn named(name: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.name == name)
+fn named(namespace: &Namespace, name: &str) -> Option<Known> {
+    let term = |name, kind| search_attribute::attribute(namespace.id, name, kind);
+    if let Some(kind) = namespace.registry.custom.get(name) {
+        let field = Field::Term(term(name, *kind), *kind);
+        return Some(Known { kind: *kind, field });
+    }
+    if let Some(known) = predefined(namespace, name) {
+        return Some(known);
+    }
+    // A column by its own name, whatever attribute has it.
+    let (_, kind) = columns().find(|(column, _)| column == name)?;
+    let alias = namespace.record.custom_search_attribute_aliases.get(name);
+    let field = Field::Term(term(alias.map_or(name, |alias| alias), kind), kind);
+    Some(Known { kind, field })
+}
+
+/// The attribute of that name that every namespace has.
+fn predefined(namespace: &Namespace, name: &str) -> Option<Known> {
+    let kind = search_attribute::predefined_kind(name)?;
+    let term = || search_attribute::attribute(namespace.id, name, kind);
+    let row = ROW.iter().find(|(known, _)| *known == name);
+    let worker = WORKERS.into_iter().find(|known| *known == name);
+    let field = match (row, worker) {
+        (Some((_, attribute)), _) => Field::Row(*attribute),
+        (None, Some(worker)) => Field::Worker(worker),
+        (None, None) if name == DIVISION => Field::Division(term()),
+        (None, None) => Field::Term(term(), kind),
+    };
+    Some(Known { kind, field })
 }
 
 /// The attribute that a query means: the prefix `Temporal` may be left out or be too much.
-pub(crate) fn meant(name: &str) -> Option<&'static Known> {
+pub(crate) fn meant(namespace: &Namespace, name: &str) -> Option<Known> {
     const PREFIX: &str = "Temporal";
+    let predefined = |name: &str| predefined(namespace, name);
     let bare = name.strip_prefix(PREFIX);
-    named(name)
+    named(namespace, name)
         .or_else(|| match bare.unwrap_or(name) {
-            "ScheduleId" => named("WorkflowId"),
-            _ => named(&format!("{PREFIX}{name}")),
+            "ScheduleId" => predefined("WorkflowId"),
+            _ => predefined(&format!("{PREFIX}{name}")),
         })
-        .or_else(|| named(bare?))
+        .or_else(|| predefined(bare?))
 }
 
-/// All names with the types of their values.
+/// What stands for the division that a run is of.
+pub(crate) fn division(namespace: &Namespace) -> [u8; 16] {
+    search_attribute::attribute(namespace.id, DIVISION, Kind::Keyword)
+}
+
+/// All names that every namespace has, with the types of their values.
 pub(crate) fn types() -> HashMap<String, i32> {
-    KNOWN
-        .iter()
-        .map(|known| (known.name.to_owned(), known.kind.indexed().into()))
+    search_attribute::predefined()
+        .map(|(name, kind)| (name.to_owned(), kind.indexed().into()))
         .collect()
 }

@@ -11,6 +11,7 @@ use cairn_proto::temporal::api::workflowservice::v1 as pb;
 use cairn_proto::temporal::api::workflowservice::v1::list_closed_workflow_executions_request::Filters as Closed;
 use cairn_proto::temporal::api::workflowservice::v1::list_open_workflow_executions_request::Filters as Open;
 
+use super::plan::no_division;
 use super::{Page, digest};
 use crate::Frontend;
 use crate::error::Error;
@@ -23,7 +24,10 @@ pub(crate) async fn list_open(
     let token = std::mem::take(&mut request.next_page_token);
     let size = std::mem::take(&mut request.maximum_page_size);
     let digest = digest(&request.encode_to_vec());
-    let mut all = vec![status(Comparison::Equal, Row::RUNNING)];
+    let mut all = vec![
+        status(Comparison::Equal, Row::RUNNING),
+        no_division(&namespace),
+    ];
     all.extend(times(Attribute::StartTime, request.start_time_filter)?);
     all.extend(request.filters.map(|filter| match filter {
         Open::ExecutionFilter(execution) => text(Attribute::WorkflowId, execution.workflow_id),
@@ -38,7 +42,7 @@ pub(crate) async fn list_open(
         size,
         token,
     };
-    let (executions, next_page_token) = frontend.page(page).await?;
+    let (executions, next_page_token) = frontend.page(&namespace, page).await?;
     Ok(pb::ListOpenWorkflowExecutionsResponse {
         executions,
         next_page_token,
@@ -53,7 +57,10 @@ pub(crate) async fn list_closed(
     let token = std::mem::take(&mut request.next_page_token);
     let size = std::mem::take(&mut request.maximum_page_size);
     let digest = digest(&request.encode_to_vec());
-    let mut all = vec![status(Comparison::NotEqual, Row::RUNNING)];
+    let mut all = vec![
+        status(Comparison::NotEqual, Row::RUNNING),
+        no_division(&namespace),
+    ];
     all.extend(times(Attribute::CloseTime, request.start_time_filter)?);
     if let Some(filter) = request.filters {
         all.push(match filter {
@@ -75,7 +82,7 @@ pub(crate) async fn list_closed(
         size,
         token,
     };
-    let (executions, next_page_token) = frontend.page(page).await?;
+    let (executions, next_page_token) = frontend.page(&namespace, page).await?;
     Ok(pb::ListClosedWorkflowExecutionsResponse {
         executions,
         next_page_token,

@@ -3,18 +3,20 @@
 //!
 //! A negation is carried down to the comparisons; what a comparison means for a row is `truth`'s business.
 
-use cairn_history::log::visibility::{Attribute, Comparison, Condition};
+use cairn_history::log::visibility::{Attribute, Comparison, Condition, Test};
+use cairn_history::search_attribute::{Kind, datetime};
 use cairn_proto::temporal::api::enums::v1::WorkflowExecutionStatus;
 
-use super::attribute::{self, Field, Known, Type};
+use super::attribute::{self, Field, Known};
 use super::parse::{Expr, Is, Malformed, Parsed, parse};
 use super::value;
+use crate::namespace::Namespace;
 
 mod literal;
 mod truth;
 
 use literal::Literal;
-use truth::{Truth, all, any, comparison, null, one_of, starts_with};
+use truth::{Truth, all, any, comparison, null, one_of, starts_with, words};
 
 /// Why a query cannot be answered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -52,8 +54,17 @@ const LONGEST: usize = 1024 * 1024;
 /// More values than this no database takes in one statement.
 const MOST_VALUES: usize = 16_000;
 
+/// The names that a query may use, and which of them it has used.
+struct Names<'a> {
+    namespace: &'a Namespace,
+    /// How many values there are.
+    values: usize,
+    /// It asks for a division: then it sees the system's own runs.
+    division: bool,
+}
+
 /// Reads a query and says what it asks.
-pub(crate) fn plan(query: &str) -> Result<Planned> {
+pub(crate) fn plan(namespace: &Namespace, query: &str) -> Result<Planned> {
     if query.len() > LONGEST {
         return Err(Refusal::Invalid(format!(
             "the query is longer than {LONGEST} bytes"
@@ -68,14 +79,23 @@ pub(crate) fn plan(query: &str) -> Result<Planned> {
     if limited {
         return Err(unsupported("'LIMIT' clause"));
     }
-    let mut values = 0;
+    let mut names = Names {
+        namespace,
+        values: 0,
+        division: false,
+    };
     let condition = match condition {
-        Some(expr) => expression(&expr, false, &mut values)?,
+        Some(expr) => expression(&expr, false, &mut names)?,
         None => Truth::Always,
     };
-    let group_by = group(&group_by)?;
+    let condition = if names.division {
+        condition
+    } else {
+        all(vec![condition, Truth::If(no_division(namespace))])
+    };
+    let group_by = group(&group_by, &mut names)?;
     for expr in &order_by {
-        column(expr)?;
+        column(expr, &mut names)?;
     }
     if !order_by.is_empty() {
         return Err(unsupported("'ORDER BY' clause"));
@@ -90,11 +110,17 @@ pub(crate) fn plan(query: &str) -> Result<Planned> {
     })
 }
 
+/// The system's own runs are not shown.
+pub(crate) fn no_division(namespace: &Namespace) -> Condition {
+    let division = attribute::division(namespace);
+    Condition::Not(Box::new(Condition::Has(division, Test::Any)))
+}
+
 fn unsupported(what: impl Into<String>) -> Refusal {
     Refusal::Unsupported(what.into())
 }
 
-fn group(fields: &[Expr]) -> Result<Option<Group>> {
+fn group(fields: &[Expr], names: &mut Names<'_>) -> Result<Option<Group>> {
     if fields.len() > 1 {
         return Err(unsupported(
             "'GROUP BY' clause supports only a single field",
@@ -103,22 +129,22 @@ fn group(fields: &[Expr]) -> Result<Option<Group>> {
     let Some(field) = fields.first() else {
         return Ok(None);
     };
-    let (known, alias) = column(field)?;
+    let (known, alias) = column(field, names)?;
     match known.field() {
         Field::Row(Attribute::ExecutionStatus) => Ok(Some(Group::Status)),
-        Field::Division => Ok(Some(Group::Division)),
+        Field::Division(_) => Ok(Some(Group::Division)),
         _ => Err(unsupported(format!(
             "'GROUP BY' clause is not supported for search attribute {alias}"
         ))),
     }
 }
 
-fn expression(expr: &Expr, negated: bool, values: &mut usize) -> Result<Truth> {
+fn expression(expr: &Expr, negated: bool, names: &mut Names<'_>) -> Result<Truth> {
     match expr {
-        Expr::Paren(inner) => expression(inner, negated, values),
-        Expr::Not(inner) => expression(inner, !negated, values),
+        Expr::Paren(inner) => expression(inner, negated, names),
+        Expr::Not(inner) => expression(inner, !negated, names),
         Expr::And(parts) | Expr::Or(parts) => {
-            let parts = parts.iter().map(|part| expression(part, negated, values));
+            let parts = parts.iter().map(|part| expression(part, negated, names));
             let parts = parts.collect::<Result<Vec<_>>>()?;
             let and = matches!(expr, Expr::And(_));
             Ok(if and == negated {
@@ -131,15 +157,15 @@ fn expression(expr: &Expr, negated: bool, values: &mut usize) -> Result<Truth> {
             left,
             operator,
             right,
-        } => compare(left, operator, right, negated, values),
+        } => compare(left, operator, right, negated, names),
         Expr::Between {
             left,
             negated: not,
             low,
             high,
-        } => between(left, low, high, negated != *not, values),
+        } => between(left, low, high, negated != *not, names),
         Expr::Is { left, what } => {
-            let (known, _) = column(left)?;
+            let (known, _) = column(left, names)?;
             match what {
                 Is::Null => Ok(null(known.field(), !negated)),
                 Is::NotNull => Ok(null(known.field(), negated)),
@@ -175,15 +201,18 @@ fn kind(expr: &Expr) -> &'static str {
 }
 
 /// The attribute that an expression names, and how.
-fn column(expr: &Expr) -> Result<(&'static Known, &str)> {
+fn column<'e>(expr: &'e Expr, names: &mut Names<'_>) -> Result<(Known, &'e str)> {
     let Expr::Column(name) = expr else {
         return Err(Refusal::Invalid(format!(
             "must be a column name but was {}",
             kind(expr)
         )));
     };
-    match attribute::meant(name) {
-        Some(known) => Ok((known, name)),
+    match attribute::meant(names.namespace, name) {
+        Some(known) => {
+            names.division |= matches!(known.field(), Field::Division(_));
+            Ok((known, name))
+        }
         None => Err(Refusal::Unknown(name.clone())),
     }
 }
@@ -193,17 +222,17 @@ fn compare(
     operator: &str,
     right: &Expr,
     negated: bool,
-    values: &mut usize,
+    names: &mut Names<'_>,
 ) -> Result<Truth> {
-    let (known, alias) = column(left)?;
+    let (known, alias) = column(left, names)?;
     let (list, is_list) = match right {
         Expr::Tuple(list) => (list.as_slice(), true),
         one => (std::slice::from_ref(one), false),
     };
-    let list = list.iter().map(|value| operand(known, alias, value));
+    let list = list.iter().map(|value| operand(&known, alias, value));
     let list = list.collect::<Result<Vec<_>>>()?;
-    *values += list.len();
-    if *values > MOST_VALUES {
+    names.values += list.len();
+    if names.values > MOST_VALUES {
         return Err(Refusal::Invalid(format!("more than {MOST_VALUES} values")));
     }
     let sign = match operator {
@@ -218,9 +247,10 @@ fn compare(
     let equality = matches!(operator, "=" | "!=" | "in" | "not in");
     let text = matches!(operator, "starts_with" | "not starts_with");
     let supported = match known.kind() {
-        Type::Keyword => equality || text || sign.is_some(),
-        Type::KeywordList => equality,
-        Type::Int | Type::Bool | Type::Datetime => equality || sign.is_some(),
+        Kind::Keyword => equality || text || sign.is_some(),
+        Kind::KeywordList => equality,
+        Kind::Text => matches!(operator, "=" | "!="),
+        Kind::Int | Kind::Double | Kind::Bool | Kind::Datetime => equality || sign.is_some(),
     };
     if !supported {
         return Err(unsupported(format!(
@@ -230,14 +260,43 @@ fn compare(
         )));
     }
     let negated = negated != operator.starts_with("not ");
+    if known.kind() == Kind::Text {
+        return contains(known.field(), alias, sign, &list, negated);
+    }
     match (sign, list.as_slice()) {
         (Some(sign), [value]) if !is_list => Ok(comparison(known.field(), sign, value, negated)),
         (None, [value]) if text => Ok(starts_with(known.field(), value, negated)),
         (None, _) if equality => Ok(one_of(known.field(), &list, negated)),
+        _ if known.kind() == Kind::KeywordList => Err(Refusal::Invalid(format!(
+            "unexpected value type (expected string, got {})",
+            literal::tuple(&list)
+        ))),
         _ => Err(Refusal::Invalid(
             "unexpected value type sqlparser.ValTuple".to_owned(),
         )),
     }
+}
+
+/// A text with any of the words, or with none of them.
+fn contains(
+    field: Field,
+    alias: &str,
+    sign: Option<Comparison>,
+    list: &[Literal],
+    negated: bool,
+) -> Result<Truth> {
+    let [Literal::Text(text)] = list else {
+        return Err(Refusal::Invalid(
+            "unexpected value type sqlparser.ValTuple".to_owned(),
+        ));
+    };
+    if text.trim().is_empty() {
+        return Err(Refusal::Invalid(format!(
+            "no tokens found filtering on Text type search attribute {alias}"
+        )));
+    }
+    let negated = negated != (sign == Some(Comparison::NotEqual));
+    Ok(words(field, text, negated))
 }
 
 fn between(
@@ -245,18 +304,21 @@ fn between(
     low: &Expr,
     high: &Expr,
     negated: bool,
-    values: &mut usize,
+    names: &mut Names<'_>,
 ) -> Result<Truth> {
-    let (known, alias) = column(left)?;
-    if !matches!(known.kind(), Type::Datetime | Type::Int | Type::Keyword) {
+    let (known, alias) = column(left, names)?;
+    if !matches!(
+        known.kind(),
+        Kind::Datetime | Kind::Double | Kind::Int | Kind::Keyword
+    ) {
         return Err(Refusal::Invalid(format!(
             "cannot do range condition on search attribute '{alias}' of type {}",
             known.kind().name()
         )));
     }
-    let low = operand(known, alias, low)?;
-    let high = operand(known, alias, high)?;
-    *values += 2;
+    let low = operand(&known, alias, low)?;
+    let high = operand(&known, alias, high)?;
+    names.values += 2;
     let ends = vec![
         comparison(known.field(), Comparison::GreaterOrEqual, &low, negated),
         comparison(known.field(), Comparison::LessOrEqual, &high, negated),
@@ -295,11 +357,11 @@ fn operand(known: &Known, alias: &str, expr: &Expr) -> Result<Literal> {
 
 fn typed(known: &Known, alias: &str, literal: Literal) -> Result<Literal> {
     match (known.kind(), literal) {
-        (Type::Keyword | Type::KeywordList, literal @ Literal::Text(_))
-        | (Type::Int, literal @ (Literal::Int(_) | Literal::Float(_)))
-        | (Type::Bool, literal @ Literal::Bool(_))
-        | (Type::Datetime, literal @ Literal::Int(_)) => Ok(literal),
-        (Type::Datetime, Literal::Text(text)) => match value::datetime(&text) {
+        (Kind::Keyword | Kind::KeywordList | Kind::Text, literal @ Literal::Text(_))
+        | (Kind::Int | Kind::Double, literal @ (Literal::Int(_) | Literal::Float(_)))
+        | (Kind::Bool, literal @ Literal::Bool(_))
+        | (Kind::Datetime, literal @ Literal::Int(_)) => Ok(literal),
+        (Kind::Datetime, Literal::Text(text)) => match datetime(&text) {
             Some(time) => Ok(Literal::Int(time.0)),
             None => Err(Refusal::Invalid(format!(
                 "unable to parse datetime '{text}'"

@@ -29,6 +29,7 @@ pub(crate) async fn completed(
     )?;
     let message = history::RespondWorkflowTaskCompletedRequest {
         token: Some(token),
+        search_attributes: check::search_attribute::registry_for(&namespace, &request.commands),
         request: Some(request),
     };
     let asked = frontend

@@ -23,7 +23,7 @@ pub(crate) async fn describe(
     let mut response = answer(asked.await)?;
     let info = response.workflow_execution_info.as_mut();
     if let Some(attributes) = info.and_then(|info| info.search_attributes.as_mut()) {
-        check::search_attribute::annotate(attributes);
+        check::search_attribute::annotate(&namespace, attributes);
     }
     Ok(response)
 }

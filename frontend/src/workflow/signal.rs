@@ -8,6 +8,7 @@ use tonic::Request;
 use super::id_policies;
 use super::start::{check_delay, check_override, check_timeouts};
 use crate::error::Error;
+use crate::namespace::Namespace;
 use crate::{Frontend, answer, check};
 
 pub(crate) async fn signal(
@@ -39,11 +40,12 @@ pub(crate) async fn signal_with_start(
     mut request: pb::SignalWithStartWorkflowExecutionRequest,
 ) -> Result<pb::SignalWithStartWorkflowExecutionResponse, Error> {
     let namespace = frontend.open_namespace(&request.namespace)?;
-    check_signal_with_start(frontend, &mut request)?;
+    let search_attributes = check_signal_with_start(frontend, &namespace, &mut request)?;
     let message = history::SignalWithStartWorkflowExecutionRequest {
         namespace_id: namespace.id_bytes(),
         retention: namespace.record.retention,
         request: Some(request),
+        search_attributes,
     };
     let asked = frontend
         .history
@@ -51,10 +53,12 @@ pub(crate) async fn signal_with_start(
     answer(asked.await)
 }
 
+/// What history must know of search attributes, if some are set.
 fn check_signal_with_start(
     frontend: &Frontend,
+    namespace: &Namespace,
     request: &mut pb::SignalWithStartWorkflowExecutionRequest,
-) -> Result<(), Error> {
+) -> Result<Option<history::SearchAttributeRegistry>, Error> {
     let config = &frontend.config;
     check::cron::schedule(&request.cron_schedule, frontend.now())?;
     check::workflow_id(config, &request.workflow_id)?;
@@ -92,15 +96,13 @@ fn check_signal_with_start(
             "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.",
         ));
     }
-    check::search_attribute::set(
-        config,
-        &request.namespace,
-        request.search_attributes.as_mut(),
-    )?;
+    let registry =
+        check::search_attribute::set(config, namespace, request.search_attributes.as_ref())?;
     check::priority(request.priority.as_ref())?;
     frontend.check_links(&request.links)?;
     check_override(request.versioning_override.as_ref())?;
     check::payloads(config, request.signal_input.as_ref())?;
     check::payloads(config, request.input.as_ref())?;
-    check::memo(config, request.memo.as_ref())
+    check::memo(config, request.memo.as_ref())?;
+    Ok(registry)
 }

@@ -9,6 +9,7 @@ use tonic::Request;
 
 use super::id_policies;
 use crate::error::Error;
+use crate::namespace::Namespace;
 use crate::{Frontend, answer, check};
 
 pub(crate) async fn start(
@@ -16,11 +17,12 @@ pub(crate) async fn start(
     mut request: pb::StartWorkflowExecutionRequest,
 ) -> Result<pb::StartWorkflowExecutionResponse, Error> {
     let namespace = frontend.open_namespace(&request.namespace)?;
-    check_start(frontend, &mut request)?;
+    let search_attributes = check_start(frontend, &namespace, &mut request)?;
     let message = history::StartWorkflowExecutionRequest {
         namespace_id: namespace.id_bytes(),
         retention: namespace.record.retention,
         request: Some(request),
+        search_attributes,
     };
     let asked = frontend
         .history
@@ -32,10 +34,12 @@ pub(crate) async fn start(
     Ok(response)
 }
 
+/// What history must know of search attributes, if some are set.
 fn check_start(
     frontend: &Frontend,
+    namespace: &Namespace,
     request: &mut pb::StartWorkflowExecutionRequest,
-) -> Result<(), Error> {
+) -> Result<Option<history::SearchAttributeRegistry>, Error> {
     let config = &frontend.config;
     check::workflow_id(config, &request.workflow_id)?;
     check::retry_policy(request.retry_policy.as_mut())?;
@@ -63,11 +67,8 @@ fn check_start(
         WorkflowIdConflictPolicy::Fail,
     )?;
     check_on_conflict(request.on_conflict_options.as_ref())?;
-    check::search_attribute::set(
-        config,
-        &request.namespace,
-        request.search_attributes.as_mut(),
-    )?;
+    let registry =
+        check::search_attribute::set(config, namespace, request.search_attributes.as_ref())?;
     check::priority(request.priority.as_ref())?;
     check::link::callbacks(&request.completion_callbacks)?;
     frontend.check_links(&request.links)?;
@@ -75,7 +76,7 @@ fn check_start(
     check::payloads(config, request.input.as_ref())?;
     check::memo(config, request.memo.as_ref())?;
     request.request_eager_execution &= config.eager_workflow_start;
-    Ok(())
+    Ok(registry)
 }
 
 pub(super) fn check_delay(cron: &str, delay: Option<&mut Duration>) -> Result<(), Error> {

@@ -374,7 +374,34 @@ pub(crate) const LIES: &[Lie] = &[
         "I-14",
         "UPDATE runs SET shard = (shard + 1) % 4 WHERE run = $run",
     ),
+    sql(
+        "a run is not found by what it has",
+        "memo-0",
+        "I-14",
+        "DELETE FROM search WHERE run = $run",
+    ),
+    sql(
+        "a run is found by what it does not have",
+        "timer-2",
+        "I-14",
+        "INSERT INTO search VALUES (zeroblob(16), X'01', $run)",
+    ),
+    sql(
+        "a row says that another has worked on a run",
+        "completed-0",
+        "I-14",
+        "UPDATE runs SET workers = 'nobody' WHERE run = $run",
+    ),
     // What is left of nobody.
+    of(
+        Of::Nobody,
+        sql(
+            "a value that finds nobody",
+            "memo-0",
+            "I-18",
+            "INSERT INTO search SELECT attribute, value, $nobody FROM search WHERE run = $run",
+        ),
+    ),
     of(
         Of::Nobody,
         sql(

@@ -17,7 +17,7 @@ use cairn_proto::prost_types::Duration as Span;
 use cairn_proto::temporal::api::command::v1 as command;
 use cairn_proto::temporal::api::command::v1::command::Attributes;
 use cairn_proto::temporal::api::common::v1::{
-    ActivityType, Memo, Payload, Payloads, WorkflowExecution, WorkflowType,
+    ActivityType, Memo, Payload, Payloads, SearchAttributes, WorkflowExecution, WorkflowType,
 };
 use cairn_proto::temporal::api::failure::v1::Failure;
 use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
@@ -91,6 +91,7 @@ async fn open(path: &Path, clock: &Arc<Ahead>) -> Engine {
         },
         cluster: None,
         namespaces: vec![("default".to_owned(), 24 * HOUR)],
+        search_attributes: std::collections::BTreeMap::new(),
     };
     let store = sqlite::Options {
         shards: SHARDS,
@@ -179,6 +180,17 @@ async fn start(frontend: &Frontend, shape: &str, copy: usize, task_queue: &str) 
         task_queue: Some(queue(task_queue)),
         request_id: format!("{shape} {copy}"),
         memo: (shape == "memo").then_some(memo),
+        search_attributes: (shape == "memo").then(|| SearchAttributes {
+            indexed_fields: [(
+                "BatcherUser".to_owned(),
+                Payload {
+                    metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+                    data: b"\"me\"".to_vec(),
+                    ..Payload::default()
+                },
+            )]
+            .into(),
+        }),
         ..pb::StartWorkflowExecutionRequest::default()
     };
     frontend

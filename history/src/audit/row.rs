@@ -9,6 +9,7 @@ use super::Invariant::Row as Projection;
 use super::fold::Folded;
 use crate::kind::Kind;
 use crate::log::{Filed, Row};
+use crate::search_attribute::{Term, WORKERS};
 
 /// Is the row what the log says?
 pub(super) fn projection<K: Kind>(filed: &Filed, folded: &Folded<K>, found: &mut Findings) {
@@ -39,6 +40,20 @@ pub(super) fn projection<K: Kind>(filed: &Filed, folded: &Folded<K>, found: &mut
     }
 }
 
+/// Is the run found by what the log says, and by nothing else?
+pub(super) fn terms<K: Kind>(stored: &[Term], folded: &Folded<K>, found: &mut Findings) {
+    let due = K::terms(&folded.state);
+    let extra = stored.iter().filter(|term| !due.contains(term)).count();
+    let missing = due.iter().filter(|term| !stored.contains(term)).count();
+    if extra > 0 || missing > 0 {
+        let what = format!(
+            "of {} values that the run has in its search attributes {missing} do not find it, and {extra} that it does not have do",
+            due.len()
+        );
+        found.add(Projection, what);
+    }
+}
+
 /// The columns in which a row is behind what the state is now, but for those that may be.
 pub(crate) fn late(row: &Row, mut now: Row) -> Vec<&'static str> {
     if row.is_open() {
@@ -46,16 +61,14 @@ pub(crate) fn late(row: &Row, mut now: Row) -> Vec<&'static str> {
         now.history_length = row.history_length;
         now.history_size_bytes = row.history_size_bytes;
         now.state_transition_count = row.state_transition_count;
+        now.workers.clone_from(&row.workers);
         now.search_attributes = with_workers_of(&row.search_attributes, &now.search_attributes);
     }
     differences(row, &now)
 }
 
-/// What says who has worked on a run. A workflow task may change it without the row being written: it would cost each run another
-/// write.
-const WORKERS: [&str; 2] = ["BinaryChecksums", "BuildIds"];
-
-/// Search attributes with the workers of others.
+/// Search attributes with the workers of others: a workflow task may change those without the row being written. It would cost each
+/// run another write.
 fn with_workers_of(others: &[u8], own: &Bytes) -> Bytes {
     let decoded = (
         SearchAttributes::decode(others),
@@ -96,6 +109,7 @@ fn differences(row: &Row, projected: &Row) -> Vec<&'static str> {
         root,
         memo,
         search_attributes,
+        workers,
     } = projected;
     let columns = [
         ("run", row.run == *run),
@@ -125,6 +139,7 @@ fn differences(row: &Row, projected: &Row) -> Vec<&'static str> {
         ("parent", row.parent == *parent),
         ("root", row.root == *root),
         ("memo", same::<Memo>(&row.memo, memo)),
+        ("workers", row.workers == *workers),
         (
             "search_attributes",
             same::<SearchAttributes>(&row.search_attributes, search_attributes),

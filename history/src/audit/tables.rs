@@ -24,6 +24,11 @@ pub(super) fn orphans(whole: &Whole, found: &mut Findings) {
             format!("there is no such run, but there are {registers} heartbeat registers of it");
         found.add(Orphan, what);
     }
+    let terms = whole.terms.len();
+    if terms > 0 {
+        let what = format!("there is no such run, but {terms} values find it");
+        found.add(Orphan, what);
+    }
     for (_, parked) in &whole.parked {
         let queue = &parked.queue.name;
         let what =

@@ -1,5 +1,6 @@
 //! The command `ContinueAsNewWorkflowExecution`: this run closes and another begins with a fresh history.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cairn_proto::prost::Message;
@@ -35,10 +36,13 @@ struct Next {
 pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<(), Bad> {
     it.may_close()?;
     if let Some(attributes) = &asked.search_attributes {
-        properties::known(attributes).map_err(bad_search_attributes)?;
+        it.question
+            .registry
+            .known(attributes)
+            .map_err(bad_search_attributes)?;
     }
     let next = check(it, asked)?;
-    let search_attributes = search_attributes(asked, &next)?;
+    let (search_attributes, types) = search_attributes(it, asked, &next)?;
     if asked.inherit_build_id && next.task_queue.name != it.draft.state.origin.task_queue {
         return Err(Bad::Task(
             Cause::BadContinueAsNewAttributes,
@@ -77,6 +81,7 @@ pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<
         &it.draft.state,
         run,
         started,
+        types,
         links,
         it.context,
     )?);
@@ -86,19 +91,21 @@ pub(crate) fn ask(it: &mut Completing<'_, '_>, asked: &ContinueAsNew) -> Result<
     Ok(())
 }
 
-/// Those that the next run has, with their types.
-fn search_attributes(asked: &ContinueAsNew, next: &Next) -> Result<Option<SearchAttributes>, Bad> {
+/// Those that the next run has, with the types that their metadata does not say.
+fn search_attributes(
+    it: &Completing<'_, '_>,
+    asked: &ContinueAsNew,
+    next: &Next,
+) -> Result<(Option<SearchAttributes>, BTreeMap<String, i32>), Bad> {
     let Some(asked) = &asked.search_attributes else {
-        return Ok(None);
+        return Ok(Default::default());
     };
-    let typed = properties::typed(asked).map_err(|why| {
+    properties::begun_attributes(&it.question.registry, asked).map_err(|why| {
         bad_search_attributes(format!(
             "invalid SearchAttributes on ContinueAsNewWorkflowExecutionCommand: {why}. {}",
             next.named()
         ))
-    })?;
-    let fields = properties::begun(&typed.indexed_fields);
-    Ok(fields.map(|indexed_fields| SearchAttributes { indexed_fields }))
+    })
 }
 
 fn bad_search_attributes(text: String) -> Bad {

@@ -25,6 +25,7 @@ use super::workflow_task::{PROBLEM_ATTEMPTS, Problem, cause_name, normal_queue};
 use super::{Run, Volatile, properties, wire};
 use crate::id::Time;
 use crate::log::Row;
+use crate::search_attribute::{self, Term};
 
 /// How the reference writes a time that is not set.
 const NEVER: Timestamp = Timestamp {
@@ -257,6 +258,12 @@ fn options(activity: &Activity) -> ActivityOptions {
     }
 }
 
+/// By what the run is found beside its row.
+pub(crate) fn terms(state: &State) -> Vec<Term> {
+    let types = &state.properties.types;
+    search_attribute::terms(state.origin.namespace, &search_attributes(state), types)
+}
+
 /// The visibility row. Which run of its id it is, the shard knows.
 pub(crate) fn row(state: &State) -> Row {
     let origin = &state.origin;
@@ -286,5 +293,6 @@ pub(crate) fn row(state: &State) -> Row {
             attributes.indexed_fields.is_empty(),
             attributes.encode_to_vec(),
         ),
+        workers: search_attribute::workers(&attributes),
     }
 }

@@ -1,10 +1,11 @@
 //! What a run shows of itself: memo, search attributes, and which builds have worked on it.
 //!
-//! Deliberately absent: custom search attributes. Only predefined ones that a worker may write are taken so far.
+//! Deliberately absent: which search attributes there are and what they may be (`search_attribute`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use cairn_proto::cairn::record::v1::{self as record, change::Change};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::{Memo, Payload, SearchAttributes, WorkerVersionStamp};
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
@@ -22,10 +23,7 @@ use super::transition::Draft;
 use super::wire;
 use super::workflow_task::Completing;
 use crate::id::{RunId, Time};
-
-mod value;
-
-use value::Kind;
+use crate::search_attribute::{self, BINARY_CHECKSUMS, BUILD_IDS, Registry, is_nothing};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
@@ -33,6 +31,10 @@ pub(crate) struct Part {
     pub(crate) memo: Memo,
     #[serde(with = "wire::message")]
     pub(crate) search_attributes: SearchAttributes,
+    /// The types of those whose metadata says something else.
+    pub(crate) types: BTreeMap<String, i32>,
+    /// The same as the run began: another attempt begins so too.
+    pub(crate) begun_types: BTreeMap<String, i32>,
     /// Where each build first completed a workflow task: a reset may go back to there.
     #[serde(with = "wire::message")]
     pub(crate) points: ResetPoints,
@@ -42,54 +44,19 @@ pub(crate) struct Part {
 
 /// The most builds that are remembered.
 const POINTS_MAX: usize = 20;
-const BUILD_IDS: &str = "BuildIds";
-const BINARY_CHECKSUMS: &str = "BinaryChecksums";
 const UNVERSIONED: &str = "unversioned";
 
-/// Predefined search attributes that may be written from outside, with their types.
-const WRITABLE: [(&str, Kind); 11] = [
-    ("BatcherNamespace", Kind::Keyword),
-    ("BatcherUser", Kind::Keyword),
-    (BINARY_CHECKSUMS, Kind::KeywordList),
-    (BUILD_IDS, Kind::KeywordList),
-    ("TemporalChangeVersion", Kind::KeywordList),
-    ("TemporalNamespaceDivision", Kind::Keyword),
-    ("TemporalPauseInfo", Kind::KeywordList),
-    ("TemporalReportedProblems", Kind::KeywordList),
-    ("TemporalScheduledById", Kind::Keyword),
-    ("TemporalScheduledStartTime", Kind::Datetime),
-    ("TemporalSchedulePaused", Kind::Bool),
-];
-
-/// What only we say of a run.
-const RESERVED: [&str; 22] = [
-    "CloseTime",
-    "ExecutionDuration",
-    "ExecutionStatus",
-    "ExecutionTime",
-    "HistoryLength",
-    "HistorySizeBytes",
-    "ParentRunId",
-    "ParentWorkflowId",
-    "RootRunId",
-    "RootWorkflowId",
-    "RunId",
-    "StartTime",
-    "StateTransitionCount",
-    "TaskQueue",
-    "TemporalExternalPayloadCount",
-    "TemporalExternalPayloadSizeBytes",
-    "TemporalUsedWorkerDeploymentVersions",
-    "TemporalWorkerDeployment",
-    "TemporalWorkerDeploymentVersion",
-    "TemporalWorkflowVersioningBehavior",
-    "WorkflowId",
-    "WorkflowType",
-];
-
 impl Part {
-    pub(crate) fn new(started: &WorkflowExecutionStartedEventAttributes) -> Self {
-        let mut part = Self::default();
+    pub(crate) fn new(
+        opened: &record::Opened,
+        started: &WorkflowExecutionStartedEventAttributes,
+    ) -> Self {
+        let types = sorted(&opened.search_attribute_types);
+        let mut part = Self {
+            begun_types: types.clone(),
+            types,
+            ..Self::default()
+        };
         if let Some(memo) = &started.memo {
             merge(&mut part.memo.fields, &memo.fields);
         }
@@ -195,11 +162,17 @@ impl Part {
         it: &UpsertWorkflowSearchAttributesEventAttributes,
     ) {
         if let Some(attributes) = &it.search_attributes {
+            self.types
+                .retain(|name, _| !attributes.indexed_fields.contains_key(name));
             merge(
                 &mut self.search_attributes.indexed_fields,
                 &attributes.indexed_fields,
             );
         }
+    }
+
+    pub(crate) fn typed(&mut self, it: &record::SearchAttributeTypes) {
+        self.types.extend(sorted(&it.types));
     }
 
     pub(crate) fn modified(&mut self, it: &WorkflowPropertiesModifiedEventAttributes) {
@@ -227,17 +200,11 @@ fn merge(into: &mut HashMap<String, Payload>, from: &HashMap<String, Payload>) {
     }
 }
 
-fn is_nothing(payload: &Payload) -> bool {
-    payload.data.is_empty()
-        || payload
-            .metadata
-            .get("encoding")
-            .is_some_and(|it| it == b"binary/null")
-        || (payload.data == b"null" || payload.data == b"[]")
-            && payload
-                .metadata
-                .get("encoding")
-                .is_some_and(|it| it == b"json/plain")
+fn sorted(types: &HashMap<String, i32>) -> BTreeMap<String, i32> {
+    types
+        .iter()
+        .map(|(name, kind)| (name.clone(), *kind))
+        .collect()
 }
 
 fn same_build(point: &ResetPointInfo, build_id: &str, checksum: &str) -> bool {
@@ -258,61 +225,25 @@ pub(crate) fn keyword_list(words: &[String]) -> Payload {
     }
 }
 
-/// Are these search attributes that the namespace has?
-pub(crate) fn known(asked: &SearchAttributes) -> Result<(), String> {
-    let names = asked.indexed_fields.keys();
-    let unknown = names
-        .filter(|name| !RESERVED.contains(&name.as_str()) && kind_of(name).is_none())
-        .min();
-    unknown.map_or(Ok(()), |name| {
-        Err(format!(
-            "Namespace default has no mapping defined for search attribute {name}"
-        ))
-    })
-}
-
-fn kind_of(name: &str) -> Option<Kind> {
-    WRITABLE
-        .iter()
-        .find(|(writable, _)| *writable == name)
-        .map(|(_, kind)| *kind)
-}
-
-/// Search attributes with the type that readers need, or what is wrong with them.
-pub(crate) fn typed(asked: &SearchAttributes) -> Result<SearchAttributes, String> {
-    known(asked)?;
-    let mut names: Vec<_> = asked.indexed_fields.keys().collect();
-    names.sort_unstable();
-    let mut typed = asked.clone();
-    for name in names {
-        let (Some(kind), Some(payload)) = (kind_of(name), typed.indexed_fields.get_mut(name))
-        else {
-            return Err(format!("{name} attribute can't be set in SearchAttributes"));
-        };
-        value::check(name, kind, payload)?;
-        let kind_given = payload.metadata.entry("type".to_owned());
-        kind_given.or_insert_with(|| kind.name().into());
-    }
-    Ok(typed)
+/// Search attributes that a new run begins with, and the types that their metadata does not say. Nothing was there that a null
+/// could remove.
+pub(crate) fn begun_attributes(
+    registry: &Registry,
+    asked: &SearchAttributes,
+) -> Result<(Option<SearchAttributes>, BTreeMap<String, i32>), String> {
+    let typed = registry.typed(asked)?;
+    let fields = begun(&typed.attributes.indexed_fields);
+    let attributes = fields.map(|indexed_fields| SearchAttributes { indexed_fields });
+    Ok((attributes, typed.others))
 }
 
 /// Are search attributes small enough? The text says which is not.
 pub(crate) fn check_sizes(asked: &SearchAttributes, limits: &Limits) -> Result<(), String> {
-    let limit = limits.search_attribute_value_bytes_max;
-    let fields = asked.indexed_fields.iter();
-    let sizes = fields.map(|(name, value)| (name, value.data.len()));
-    if let Some((name, size)) = sizes.filter(|(_, size)| *size > limit).min() {
-        return Err(format!(
-            "search attribute {name} value size {size} exceeds size limit {limit}"
-        ));
-    }
-    let (size, limit) = (asked.encoded_len(), limits.search_attributes_bytes_max);
-    if size > limit {
-        return Err(format!(
-            "total size of search attributes {size} exceeds size limit {limit}"
-        ));
-    }
-    Ok(())
+    search_attribute::check_sizes(
+        asked,
+        limits.search_attribute_value_bytes_max,
+        limits.search_attributes_bytes_max,
+    )
 }
 
 /// The command `UpsertWorkflowSearchAttributes`.
@@ -330,7 +261,7 @@ pub(crate) fn upsert(
     if asked.indexed_fields.is_empty() {
         return Err(not_set("IndexedFields"));
     }
-    let typed = typed(asked).map_err(bad)?;
+    let typed = it.question.registry.typed(asked).map_err(bad)?;
     let too_large = |text: String| Bad::Run(Cause::BadSearchAttributes, text);
     let limits = it.draft.limits;
     let fields = asked.indexed_fields.iter();
@@ -346,10 +277,16 @@ pub(crate) fn upsert(
     it.write(Attributes::UpsertWorkflowSearchAttributesEventAttributes(
         UpsertWorkflowSearchAttributesEventAttributes {
             workflow_task_completed_event_id: it.completed_event_id,
-            search_attributes: Some(typed),
+            search_attributes: Some(typed.attributes),
         },
     ));
-    it.draft.show();
+    if !typed.others.is_empty() {
+        it.draft
+            .change(Change::SearchAttributeTypes(record::SearchAttributeTypes {
+                types: typed.others.into_iter().collect(),
+            }));
+    }
+    it.draft.show_attributes();
     Ok(())
 }
 
@@ -391,36 +328,6 @@ pub(crate) fn modify(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn payload(encoding: &str, data: &str) -> Payload {
-        Payload {
-            metadata: [("encoding".to_owned(), encoding.as_bytes().to_vec())].into(),
-            data: data.as_bytes().to_vec(),
-            ..Payload::default()
-        }
-    }
-
-    #[test]
-    fn a_null_removes_and_what_looks_like_one_does_not() {
-        let nothing = [
-            ("json/plain", "null"),
-            ("json/plain", "[]"),
-            ("json/plain", ""),
-            ("binary/null", ""),
-            ("binary/null", "anything"),
-        ];
-        for (encoding, data) in nothing {
-            assert!(is_nothing(&payload(encoding, data)), "{encoding} {data}");
-        }
-        for (encoding, data) in [
-            ("binary/plain", "null"),
-            ("binary/plain", "[]"),
-            ("json/plain", "0"),
-            ("json/plain", "[null]"),
-        ] {
-            assert!(!is_nothing(&payload(encoding, data)), "{encoding} {data}");
-        }
-    }
 
     #[test]
     fn builds_are_known_once() {

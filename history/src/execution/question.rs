@@ -23,6 +23,7 @@ use cairn_proto::temporal::api::workflowservice::v1::{
 use super::command::Command;
 use super::update::Message;
 use crate::id::{RunId, Ticket, Time};
+use crate::search_attribute::Registry;
 
 /// A question about one run. `TimePassed` is not among them: see `Kind::wake`.
 #[derive(Clone, Debug)]
@@ -85,6 +86,8 @@ pub struct Start {
     pub start_delay: Duration,
     pub memo: Option<Memo>,
     pub search_attributes: Option<SearchAttributes>,
+    /// What the namespace knows of search attributes, if some are set.
+    pub registry: Registry,
     pub user_metadata: Option<UserMetadata>,
     pub links: Vec<Link>,
     /// A run that is used and was begun by another request shall know this one, and its links.
@@ -190,6 +193,8 @@ pub struct CompleteWorkflowTask {
     pub messages: Vec<Message>,
     /// The worker can forget events that were shown to it with a speculative task.
     pub may_drop_events: bool,
+    /// What the namespace knows of search attributes, if commands set some.
+    pub registry: Registry,
 }
 
 #[derive(Clone, Debug)]

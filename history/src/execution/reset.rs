@@ -192,7 +192,7 @@ fn begin<'a>(
     context: &Context<'_>,
 ) -> Result<Successor, Stop<Refusal>> {
     let mut draft = Draft::new(&question.fork.state, context.now, context.limits);
-    draft.show();
+    draft.show_attributes();
     let timeout = draft.state.origin.execution_timeout;
     let expiration = timeout
         .filter(|timeout| !timeout.is_zero())

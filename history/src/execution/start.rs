@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use cairn_proto::cairn::record::v1::Opened;
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::{Payload, Payloads, WorkflowType};
+use cairn_proto::temporal::api::common::v1::{Payload, Payloads, SearchAttributes, WorkflowType};
 use cairn_proto::temporal::api::enums::v1::{
     ContinueAsNewInitiator as Initiator, WorkflowExecutionStatus as Status,
     WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
@@ -96,9 +96,6 @@ fn check(question: &Start, limits: &Limits) -> Result<Policies, Refusal> {
     }
     if let Some(priority) = &question.priority {
         check_priority(priority).map_err(Refusal::Invalid)?;
-    }
-    if let Some(attributes) = &question.search_attributes {
-        properties::typed(attributes).map_err(Refusal::Invalid)?;
     }
     if payload_size(question.input.as_ref()) > limits.blob_bytes_max {
         return Err(Refusal::Invalid("Blob data size exceeds limit.".to_owned()));
@@ -278,10 +275,16 @@ fn on_closed(run: &Run<'_>, policies: Policies) -> Result<(), Refusal> {
 fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
     let run = context.entropy.run_id(context.now);
     let eager = question.eager && backoff(question, context.now).is_zero();
+    let (search_attributes, types) = match &question.search_attributes {
+        Some(asked) => properties::begun_attributes(&question.registry, asked)
+            .map_err(|text| Stop::Refused(Refusal::Invalid(text)))?,
+        None => Default::default(),
+    };
     let opened = Opened {
         namespace_id: context.key.namespace.0.to_vec(),
         start_request_id: question.request_id.clone(),
         retention: Some(wire::duration(question.retention)),
+        search_attribute_types: types.into_iter().collect(),
     };
     let extra = Extra {
         user_metadata: question.user_metadata.clone(),
@@ -291,7 +294,7 @@ fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
     let mut draft = Draft::open(
         run,
         opened,
-        started_event(run, question, eager, context),
+        started_event(run, question, search_attributes, eager, context),
         extra,
         context.now,
         context.limits,
@@ -353,6 +356,7 @@ fn eager_task(
 fn started_event(
     run: RunId,
     question: &Start,
+    search_attributes: Option<SearchAttributes>,
     eager_execution_accepted: bool,
     context: &Context<'_>,
 ) -> Attributes {
@@ -388,10 +392,7 @@ fn started_event(
         continued_failure: question.continued_failure.clone(),
         last_completion_result: question.last_completion_result.clone(),
         memo: question.memo.clone(),
-        search_attributes: question
-            .search_attributes
-            .as_ref()
-            .and_then(|attributes| properties::typed(attributes).ok()),
+        search_attributes,
         header: question.header.clone(),
         workflow_id: context.key.workflow_id.clone(),
         priority: question.priority.clone(),

@@ -56,7 +56,7 @@ pub struct State {
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 4;
+const SNAPSHOT_VERSION: u8 = 5;
 
 impl State {
     /// The state after the first event.
@@ -75,7 +75,7 @@ impl State {
             timers: Arc::default(),
             signals: Arc::default(),
             attached: Arc::default(),
-            properties: Arc::new(properties::Part::new(started)),
+            properties: Arc::new(properties::Part::new(opened, started)),
             updates: Arc::default(),
             buffer: Arc::default(),
             reset: Arc::default(),
@@ -251,6 +251,10 @@ impl State {
             }
             Change::ActivityStarted(it) => self.activities_mut().started(time, it),
             Change::ActivityRetry(it) => self.activities_mut().retry(time, it),
+            Change::SearchAttributeTypes(it) => {
+                Arc::make_mut(&mut self.properties).typed(it);
+                true
+            }
         };
         if legal {
             Ok(())

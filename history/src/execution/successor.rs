@@ -10,6 +10,7 @@
 //!
 //! What a successor is given comes from the first event of the run before it, not from what became of that.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cairn_proto::cairn::record::v1::Opened;
@@ -121,7 +122,9 @@ fn follow(
         prev_auto_reset_points: Some(draft.state.properties.points_for(draft)),
         ..start.clone()
     };
-    begin(&draft.state, run, attributes, event.links.clone(), context)
+    let types = draft.state.properties.begun_types.clone();
+    let links = event.links.clone();
+    begin(&draft.state, run, attributes, types, links, context)
 }
 
 /// The links that a run was begun with: the next of its chain has them too.
@@ -162,6 +165,7 @@ pub(crate) fn begin(
     state: &State,
     run: RunId,
     started: WorkflowExecutionStartedEventAttributes,
+    types: BTreeMap<String, i32>,
     links: Vec<Link>,
     context: &mut Context<'_>,
 ) -> Result<Successor, Bad> {
@@ -169,6 +173,7 @@ pub(crate) fn begin(
         namespace_id: state.origin.namespace.0.to_vec(),
         start_request_id: uuid::Uuid::from_u128(context.entropy.bits()).to_string(),
         retention: Some(wire::duration(state.origin.retention)),
+        search_attribute_types: types.into_iter().collect(),
     };
     let extra = Extra {
         links,

@@ -1,6 +1,7 @@
 //! Scripts in, histories out: `check` plays client, worker, clock and shard, and prints what a run wrote.
 
 mod activities;
+mod attributes;
 mod bounds;
 mod closes;
 mod laws;

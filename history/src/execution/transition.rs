@@ -27,6 +27,15 @@ pub(crate) struct Extra {
     pub(crate) event_group_markers: Vec<EventGroupMarker>,
 }
 
+/// What of the visibility row must be seen to change at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shows {
+    Nothing,
+    Row,
+    /// Search attributes too, and what is found by them.
+    Attributes,
+}
+
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     pub(crate) state: State,
@@ -40,7 +49,7 @@ pub(crate) struct Draft<'a> {
     task_due: bool,
     /// Commands are being handled: what happens beside them waits until they are through.
     holding: bool,
-    visible: bool,
+    shows: Shows,
     /// So many events were written only because a task was speculative: alone they are no reason for a transition.
     written_first: usize,
     /// Updates that no worker has accepted.
@@ -108,7 +117,7 @@ impl<'a> Draft<'a> {
             changes: Vec::new(),
             task_due: false,
             holding: false,
-            visible: false,
+            shows: Shows::Nothing,
             written_first: 0,
             updates_in_flight: 0,
             broken: None,
@@ -135,7 +144,12 @@ impl<'a> Draft<'a> {
             change: Some(Change::Opened(opened)),
         });
         draft.events.push(event);
-        draft.visible = true;
+        let fields = &draft.state.properties.search_attributes.indexed_fields;
+        draft.shows = if fields.is_empty() {
+            Shows::Row
+        } else {
+            Shows::Attributes
+        };
         Ok(draft)
     }
 
@@ -232,7 +246,12 @@ impl<'a> Draft<'a> {
 
     /// The visibility row must be seen to change at once.
     pub(crate) fn show(&mut self) {
-        self.visible = true;
+        self.shows = self.shows.max(Shows::Row);
+    }
+
+    /// So must the search attributes, and what is found by them.
+    pub(crate) fn show_attributes(&mut self) {
+        self.shows = Shows::Attributes;
     }
 
     fn keep(&mut self, result: Result<(), Illegal>) {
@@ -292,7 +311,10 @@ impl<'a> Draft<'a> {
             .into()
         };
         Ok(Some(Transition {
-            visible: self.visible || !self.state.is_open() || problem != self.problem,
+            searchable: self.shows == Shows::Attributes || problem != self.problem,
+            visible: self.shows > Shows::Nothing
+                || !self.state.is_open()
+                || problem != self.problem,
             state: self.state,
             time: self.now,
             first_event_id: self.first_event_id,

@@ -83,6 +83,7 @@ pub const SCENARIOS: &[(&str, Scenario)] = scenarios![
     visibility::a_list_shows_open_runs_first,
     visibility::a_list_goes_on_where_a_page_ended,
     visibility::each_condition_selects,
+    visibility::runs_are_found_by_their_terms,
     visibility::each_attribute_can_be_asked_for,
     visibility::what_is_absent_is_neither_equal_nor_unequal,
     visibility::runs_are_counted_by_status,

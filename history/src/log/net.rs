@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::{Parked, Record, Row, ShardBatch, Snapshot, Write};
 use crate::id::{RunId, ShardId, Time};
 use crate::planted::{Fault, planted};
+use crate::search_attribute::Term;
 
 /// The net writes of batches that commit together. Runs are in the order of their ids, which is the order of the keys.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(super) struct Run<'a> {
     pub(super) deleted: bool,
     pub(super) records: Vec<&'a Record>,
     pub(super) row: Option<&'a Row>,
+    /// Replaces what the run is found by.
+    pub(super) terms: Option<&'a [Term]>,
     /// What `wake_at` becomes; with a row it is always given.
     #[expect(
         clippy::option_option,
@@ -76,10 +79,14 @@ impl<'a> Net<'a> {
                 run,
                 record,
                 row,
+                terms,
                 wake_at,
             } => {
                 let net = self.run(shard, *run);
                 net.records.push(record);
+                if terms.is_some() {
+                    net.terms = terms.as_deref();
+                }
                 if let Some(row) = row {
                     net.row = Some(row);
                     net.wake = Some(row.is_open().then_some(Time(0)));
@@ -138,6 +145,7 @@ impl Run<'_> {
             deleted: false,
             records: Vec::new(),
             row: None,
+            terms: None,
             wake: None,
             snapshot: None,
             parked: None,

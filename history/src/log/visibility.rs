@@ -2,6 +2,8 @@
 //!
 //! The text of a user's query is parsed by the frontend, which alone knows names, aliases and error texts.
 
+use bytes::Bytes;
+
 use crate::id::{NamespaceId, RunId, Time};
 
 #[cfg(feature = "shell")]
@@ -26,6 +28,10 @@ pub enum Condition {
     Between(Attribute, Value, Value),
     IsNull(Attribute),
     StartsWith(Attribute, String),
+    /// Of the attribute that this stands for (`search_attribute::attribute`) the run has such a value.
+    Has([u8; 16], Test),
+    /// A text is a part of `workers`.
+    Worker(String),
     /// Matches nothing (an attribute that no run has).
     Never,
 }
@@ -68,6 +74,17 @@ pub enum Value {
     Int(i64),
     Time(Time),
     Run(RunId),
+}
+
+/// What a value of a search attribute must be, in bytes that are in the order of the values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// Anything.
+    Any,
+    Compare(Comparison, Bytes),
+    /// Both ends included.
+    Between(Bytes, Bytes),
+    StartsWith(Bytes),
 }
 
 /// Where a page ended.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use super::{Parked, ReadError, Record, Row, Snapshot};
 use crate::id::{Epoch, RunId, ShardId, Time};
 use crate::kind::Heartbeat;
+use crate::search_attribute::Term;
 
 /// A database that can be read run by run.
 #[async_trait]
@@ -31,6 +32,8 @@ pub struct Whole {
     /// With the event id at which a load begins to read the records behind it.
     pub snapshot: Option<(Snapshot, i64)>,
     pub heartbeats: Vec<Heartbeat>,
+    /// In order.
+    pub terms: Vec<Term>,
     /// With the shard that would find them.
     pub parked: Vec<(ShardId, Parked)>,
 }

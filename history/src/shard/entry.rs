@@ -10,6 +10,7 @@ use crate::id::{Epoch, RunId, Ticket, Time};
 use crate::kind::{Kind, Successor, Transition};
 use crate::log::{Parked, Record, Row, Write};
 use crate::planted::{Fault, planted};
+use crate::search_attribute::Term;
 
 /// One workflow id.
 #[derive(Debug)]
@@ -166,6 +167,9 @@ impl<K: Kind> Cached<K> {
         let record = record(&transition, seq + 1, time, epoch, &chain);
         check_begin::<K>(run, &behind, &record, &transition.state);
         let row = K::row(&transition.state);
+        // A new run is found by nothing yet.
+        let terms = transition.searchable.then(|| K::terms(&transition.state));
+        let terms = terms.filter(|terms| !terms.is_empty());
         let mut cached = Self {
             run,
             nth,
@@ -185,7 +189,7 @@ impl<K: Kind> Cached<K> {
             weight: 0,
         };
         writes.extend(behind.into_iter().map(|record| cached.copy(record, number)));
-        writes.push(cached.write(record, Some(Row { nth, ..row }), number));
+        writes.push(cached.write(record, Some(Row { nth, ..row }), terms, number));
         cached
     }
 
@@ -198,6 +202,7 @@ impl<K: Kind> Cached<K> {
             run: self.run,
             record,
             row: None,
+            terms: None,
             wake_at: None,
         }
     }
@@ -210,10 +215,17 @@ impl<K: Kind> Cached<K> {
         let closes = K::is_open(&self.state) && !K::is_open(&transition.state);
         self.state = transition.state;
         let row = (transition.visible || closes).then(|| self.row());
-        self.write(record, row, number)
+        let terms = transition.searchable.then(|| K::terms(&self.state));
+        self.write(record, row, terms, number)
     }
 
-    fn write(&mut self, record: Record, row: Option<Row>, number: u64) -> Write {
+    fn write(
+        &mut self,
+        record: Record,
+        row: Option<Row>,
+        terms: Option<Vec<Term>>,
+        number: u64,
+    ) -> Write {
         self.seq = record.seq;
         self.chain = record.chain;
         self.time = record.time;
@@ -225,6 +237,7 @@ impl<K: Kind> Cached<K> {
             run: self.run,
             record,
             row,
+            terms,
             wake_at,
         }
     }

@@ -258,12 +258,17 @@ fn run_of(write: &Write) -> Option<RunId> {
 /// What a write weighs, roughly.
 fn bytes(write: &Write) -> usize {
     const ROW: usize = 256;
+    const TERM: usize = 64;
     match write {
-        Write::Append { record, row, .. } => {
+        Write::Append {
+            record, row, terms, ..
+        } => {
             let row = row
                 .as_ref()
                 .map_or(0, |row| ROW + row.memo.len() + row.search_attributes.len());
-            ROW + row + record.events.len() + record.changes.len()
+            let terms = terms.iter().flatten();
+            let terms: usize = terms.map(|term| TERM + term.value.len()).sum();
+            ROW + row + terms + record.events.len() + record.changes.len()
         }
         Write::Checkpoint {
             snapshot, parked, ..
@@ -284,6 +289,7 @@ mod tests {
     use crate::id::{Epoch, NamespaceId, Time};
     use crate::kind::{Heartbeat, Queue, Work};
     use crate::log::{Parked, Record, Row, Snapshot};
+    use crate::search_attribute::Term;
 
     #[test]
     fn a_write_weighs_what_it_has() {
@@ -314,6 +320,7 @@ mod tests {
                 chain: [0; 32],
             },
             row,
+            terms: None,
             wake_at: None,
         };
         let row = Row {
@@ -342,6 +349,15 @@ mod tests {
         let both = vec![parked.clone(), parked.clone()];
         assert_eq!(bytes(&append(None)), 256 + 23);
         assert_eq!(bytes(&append(Some(row))), 256 + 23 + 256 + 10);
+        let term = |length| Term {
+            attribute: [0; 16],
+            value: some(length),
+        };
+        let mut found = append(None);
+        if let Write::Append { terms, .. } = &mut found {
+            *terms = Some(vec![term(1), term(8)]);
+        }
+        assert_eq!(bytes(&found), 256 + 23 + 2 * 64 + 9);
         assert_eq!(bytes(&checkpoint(None, Vec::new())), 256);
         assert_eq!(
             bytes(&checkpoint(Some(snapshot), both.clone())),

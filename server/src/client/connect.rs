@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use cairn_proto::operatorservice::operator_service_client::OperatorServiceClient;
 use cairn_proto::temporal::api::common::v1::WorkflowExecution;
 use cairn_proto::workflowservice::workflow_service_client::WorkflowServiceClient;
 use prost::{Message, Name};
@@ -31,6 +32,7 @@ pub(crate) struct Client {
     pub(crate) namespace: String,
     pub(crate) identity: String,
     pub(crate) workflows: WorkflowServiceClient<Wire>,
+    pub(crate) operator: OperatorServiceClient<Wire>,
     pub(crate) health: HealthClient<Wire>,
     pub(crate) printer: Printer,
     pub(crate) time_format: time::Format,
@@ -64,6 +66,7 @@ impl Client {
             workflows: WorkflowServiceClient::new(wire())
                 .max_decoding_message_size(ANSWER_BYTES_MAX)
                 .accept_compressed(Gzip),
+            operator: OperatorServiceClient::new(wire()),
             health: HealthClient::new(wire()),
             namespace: connection.namespace,
             identity: connection.identity,

@@ -1,4 +1,4 @@
-//! `cairn operator …`: namespaces and the service itself.
+//! `cairn operator …`: namespaces, search attributes and the service itself.
 
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use super::{Client, Options};
 
 mod cluster;
 mod namespace;
+mod search_attribute;
 
 /// Commands for those who run the service.
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,8 @@ pub(crate) struct Args {
 enum Command {
     /// Look after namespaces.
     Namespace(Box<Noun<namespace::Command>>),
+    /// Look after search attributes.
+    SearchAttribute(Noun<search_attribute::Command>),
     /// Look at the service.
     Cluster(Noun<cluster::Command>),
 }
@@ -38,6 +41,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Client::with(&options, async |client| {
         match command {
             Command::Namespace(namespace) => namespace.verb.run(client).await,
+            Command::SearchAttribute(attribute) => attribute.verb.run(client).await,
             Command::Cluster(cluster) => cluster.verb.run(client).await,
         }?;
         Ok(ExitCode::SUCCESS)

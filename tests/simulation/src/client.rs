@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cairn_history::execution::{Answer, Question, RequestCancel, Signal, Start, Terminate};
 use cairn_history::id::{Key, RunId};
+use cairn_history::search_attribute::Registry;
 use cairn_proto::temporal::api::enums::v1::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 
 use crate::event::{Body, Call, CallId, Envelope, Event, Place, Reply};
@@ -252,6 +253,7 @@ impl World {
             },
             memo: None,
             search_attributes: None,
+            registry: Registry::default(),
             user_metadata: None,
             links: Vec::new(),
             attach_request_id: false,

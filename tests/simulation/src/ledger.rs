@@ -101,6 +101,7 @@ impl Ledger {
                 run,
                 record,
                 row,
+                terms: _,
                 wake_at,
             } => {
                 self.append(*run, record, row.as_ref(), *wake_at);

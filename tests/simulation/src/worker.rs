@@ -11,6 +11,7 @@ use cairn_history::execution::{
     FailWorkflowTask, HeartbeatActivity, Question, Refusal, TaskStarted,
 };
 use cairn_history::id::{Key, NamespaceId, RunId};
+use cairn_history::search_attribute::Registry;
 use cairn_matching::queue::{Name, Work};
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
@@ -392,6 +393,7 @@ impl World {
             deployment_options: None,
             messages: Vec::new(),
             may_drop_events: false,
+            registry: Registry::default(),
         }))
     }
 

@@ -36,6 +36,15 @@ impl Literal {
     }
 }
 
+/// Several, as they stand in a query.
+pub(super) fn tuple(list: &[Literal]) -> String {
+    let shown = list.iter().map(|literal| match literal {
+        Literal::Text(text) => format!("'{text}'"),
+        other => other.to_string(),
+    });
+    format!("({})", shown.collect::<Vec<_>>().join(", "))
+}
+
 impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

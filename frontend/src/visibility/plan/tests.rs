@@ -7,6 +7,47 @@ use cairn_history::log::visibility::Value;
 use super::truth::CHAIN;
 use super::*;
 
+fn namespace() -> Namespace {
+    let columns = [
+        ("Keyword01", "Color"),
+        ("Int02", "Size"),
+        ("Double01", "Weight"),
+        ("Bool01", "Sold"),
+        ("Datetime01", "Due"),
+        ("KeywordList01", "Tags"),
+        ("Text01", "Notes"),
+    ];
+    let aliases = columns.map(|(column, alias)| (column.to_owned(), alias.to_owned()));
+    let record = cairn_proto::cairn::record::v1::Namespace {
+        custom_search_attribute_aliases: aliases.into(),
+        ..Default::default()
+    };
+    Namespace::new(
+        cairn_history::id::NamespaceId([7; 16]),
+        "shop".to_owned(),
+        record,
+        Vec::new().into(),
+    )
+}
+
+/// What is asked, but for what hides the system's own runs.
+fn plan(query: &str) -> Result<Planned> {
+    let mut planned = super::plan(&namespace(), query)?;
+    let hidden = no_division(&namespace());
+    planned.condition = match planned.condition {
+        Some(condition) if condition == hidden => None,
+        Some(Condition::All(mut all)) if all.last() == Some(&hidden) => {
+            all.pop();
+            match all.len() {
+                1 => all.pop(),
+                _ => Some(Condition::All(all)),
+            }
+        }
+        other => other,
+    };
+    Ok(planned)
+}
+
 fn refused(query: &str) -> String {
     match plan(query) {
         Ok(planned) => format!("{planned:?}"),
@@ -377,7 +418,137 @@ fn shown(condition: &Condition) -> String {
         Condition::IsNull(attribute) => format!("no {attribute:?}"),
         Condition::StartsWith(attribute, prefix) => format!("{attribute:?} ^ {prefix}"),
         Condition::Never => "never".to_owned(),
+        Condition::Has(term, test) => has(*term, test, sign),
+        Condition::Worker(text) => format!("worker {text:?}"),
         other => format!("{other:?}"),
+    }
+}
+
+fn has(term: [u8; 16], test: &Test, sign: impl Fn(&Comparison) -> &'static str) -> String {
+    let namespace = namespace();
+    let predefined = cairn_history::search_attribute::predefined();
+    let predefined = predefined.map(|(name, kind)| (name.to_owned(), kind));
+    let mut all = namespace.registry.custom.into_iter().chain(predefined);
+    let name = all.find(|(name, kind)| {
+        cairn_history::search_attribute::attribute(namespace.id, name, *kind) == term
+    });
+    let (name, kind) = name.unwrap_or(("?".to_owned(), Kind::Keyword));
+    let value = |bytes: &[u8]| match (kind, <[u8; 8]>::try_from(bytes)) {
+        (Kind::Keyword | Kind::KeywordList | Kind::Text, _) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+        (Kind::Int | Kind::Datetime, Ok(bytes)) => (u64::from_be_bytes(bytes) ^ 1 << 63)
+            .cast_signed()
+            .to_string(),
+        (_, _) => format!("{bytes:02x?}"),
+    };
+    match test {
+        Test::Any => format!("has {name}"),
+        Test::Compare(comparison, bytes) => format!("{name} {} {}", sign(comparison), value(bytes)),
+        Test::Between(low, high) => format!("{name} {}..{}", value(low), value(high)),
+        Test::StartsWith(prefix) => format!("{name} ^ {}", value(prefix)),
+    }
+}
+
+#[test]
+fn custom_attributes_are_asked_by_their_type() {
+    for (query, expected) in [
+        ("Color = 'red'", "Color = red"),
+        ("Color != 'red'", "Color != red"),
+        ("not Color = 'red'", "Color != red"),
+        ("Color in ('red', 'blue')", "(Color = red or Color = blue)"),
+        (
+            "Color not in ('red', 'blue')",
+            "(Color != red and Color != blue)",
+        ),
+        ("Color starts_with 'r'", "(has Color and Color ^ r)"),
+        ("Color not starts_with 'r'", "(has Color and not Color ^ r)"),
+        ("Color between 'a' and 'b'", "(Color >= a and Color <= b)"),
+        ("Color is null", "not has Color"),
+        ("Color is not null", "has Color"),
+        ("Keyword01 = 'red'", "Color = red"),
+        ("Keyword02 = 'red'", "? = red"),
+        (
+            "TemporalColor = 'red'",
+            "invalid query: invalid search attribute: TemporalColor",
+        ),
+        ("Size > 5", "Size > 5"),
+        ("Size > 5.5", "(has Size and Size >= 6)"),
+        ("Size = 5.5", "never"),
+        ("Size != 5.5", "has Size"),
+        ("Sold = true", "Sold = [01]"),
+        ("Due >= '1970-01-01T00:00:01Z'", "Due >= 1000000000"),
+        ("Tags = 'A'", "Tags = a"),
+        ("Tags != 'a'", "not Tags = a"),
+        ("Tags not in ('a', 'b')", "(not Tags = a and not Tags = b)"),
+        ("Tags = ''", "never"),
+        ("Tags != ''", "always"),
+        ("Notes = 'Quick, brown'", "(Notes = quick or Notes = brown)"),
+        ("Notes = 'quick-brown'", "(Notes = quick and Notes = brown)"),
+        ("Notes != 'quick'", "not Notes = quick"),
+        ("Notes = '...'", "never"),
+        (
+            "BuildIds = 'Unversioned'",
+            "worker \"\\nBuildIds=unversioned\\n\"",
+        ),
+        ("BuildIds is null", "not worker \"\\nBuildIds=\""),
+        ("ChangeVersion = 'a-1'", "TemporalChangeVersion = a-1"),
+        (
+            "TemporalScheduledById is null",
+            "not has TemporalScheduledById",
+        ),
+        (
+            "Notes = 5",
+            "invalid query: invalid expression: invalid value type for search attribute Notes of type Text: 5 (type: int64)",
+        ),
+        (
+            "Notes = ''",
+            "invalid query: invalid expression: no tokens found filtering on Text type search attribute Notes",
+        ),
+        (
+            "Notes in ('a')",
+            "invalid query: operation is not supported: operator 'IN' not supported for Text type search attribute 'Notes'",
+        ),
+        (
+            "Tags > 'a'",
+            "invalid query: operation is not supported: operator '>' not supported for KeywordList type search attribute 'Tags'",
+        ),
+        (
+            "Tags = ('a', 'b')",
+            "invalid query: invalid expression: unexpected value type (expected string, got ('a', 'b'))",
+        ),
+        (
+            "Sold between false and true",
+            "invalid query: invalid expression: cannot do range condition on search attribute 'Sold' of type Bool",
+        ),
+        (
+            "Weight = 'x'",
+            "invalid query: invalid expression: invalid value type for search attribute Weight of type Double: \"x\" (type: string)",
+        ),
+        (
+            "Weightless = 1",
+            "invalid query: invalid search attribute: Weightless",
+        ),
+    ] {
+        assert_eq!(condition(query), expected, "{query}");
+    }
+}
+
+#[test]
+fn the_system_s_own_runs_are_hidden_from_who_does_not_ask_for_them() {
+    let hidden = no_division(&namespace());
+    let asked = |query| super::plan(&namespace(), query).unwrap().condition;
+    assert_eq!(asked(""), Some(hidden.clone()));
+    let one = asked("WorkflowId = 'a'");
+    assert!(matches!(&one, Some(Condition::All(all)) if all.contains(&hidden)));
+    for query in [
+        "TemporalNamespaceDivision is not null",
+        "WorkflowId = 'a' or NamespaceDivision = 'x'",
+    ] {
+        assert!(
+            !format!("{:?}", asked(query)).contains(&format!("{hidden:?}")),
+            "{query}"
+        );
     }
 }
 
@@ -464,10 +635,10 @@ fn conditions() {
             "RunId starts_with '01a'",
             "(RunId >= 01a00000-0000-0000-0000-000000000000 and RunId < 01b00000-0000-0000-0000-000000000000)",
         ),
-        ("BuildIds = 'x' or WorkflowId = 'a'", "WorkflowId = a"),
-        ("BuildIds is null and WorkflowId = 'a'", "WorkflowId = a"),
-        ("TemporalNamespaceDivision = 'x'", "never"),
-        ("TemporalNamespaceDivision is null", "always"),
+        (
+            "TemporalNamespaceDivision = 'x'",
+            "TemporalNamespaceDivision = x",
+        ),
     ] {
         assert_eq!(condition(query), expected, "{query}");
     }

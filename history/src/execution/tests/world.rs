@@ -26,6 +26,7 @@ use crate::execution::*;
 use crate::id::{Entropy, Epoch, Key, NamespaceId, RunId, Ticket, Time};
 use crate::kind::{Asked, Context, Kind, Run, Step, Stop, Transition, Work};
 use crate::log::{Record, Row};
+use crate::search_attribute::{Kind as AttributeKind, Registry, Term};
 
 const START: i64 = 1_000_000_000_000_000_000;
 
@@ -44,6 +45,7 @@ struct Loaded {
     state: Option<State>,
     /// As it was written last.
     row: Option<Row>,
+    terms: Vec<Term>,
     volatile: Volatile,
     records: Vec<Record>,
     events: Vec<HistoryEvent>,
@@ -255,7 +257,8 @@ impl World {
             last_completion_result: None,
             start_delay: time("delay"),
             memo: None,
-            search_attributes: None,
+            search_attributes: search_attributes(words),
+            registry: registry(),
             user_metadata: None,
             links: Vec::new(),
             attach_request_id: false,
@@ -408,6 +411,7 @@ impl World {
             deployment_options: None,
             messages,
             may_drop_events: options.contains(&"forgetful"),
+            registry: registry(),
         };
         self.ask(&Question::CompleteWorkflowTask(Box::new(question)));
     }
@@ -640,6 +644,12 @@ impl World {
         Some((*id, self.runs.get(id)?))
     }
 
+    /// By what the last run is found, as it was written last.
+    pub(super) fn terms(&self) -> Vec<Term> {
+        let loaded = self.current().map(|(_, loaded)| loaded.terms.clone());
+        loaded.unwrap_or_default()
+    }
+
     pub(super) fn state(&self) -> Option<&State> {
         self.current()?.1.state.as_ref()
     }
@@ -767,6 +777,11 @@ impl World {
         if transition.visible {
             loaded.row = Some(row.clone());
         }
+        let terms = Workflow::terms(&transition.state);
+        if transition.searchable {
+            loaded.terms.clone_from(&terms);
+        }
+        assert_eq!(loaded.terms, terms, "terms are written when they change");
         let written = loaded.row.as_ref().expect("a start writes the row");
         assert_eq!(
             crate::audit::late(written, row),
@@ -963,15 +978,32 @@ fn duration(text: &str) -> Duration {
 }
 
 /// `name:"json"`, each a word.
+/// What the namespace of the tests has.
+pub(super) fn registry() -> Registry {
+    let custom = [
+        ("Color", AttributeKind::Keyword),
+        ("Size", AttributeKind::Int),
+    ];
+    Registry {
+        namespace: "default".to_owned(),
+        custom: custom.map(|(name, kind)| (name.to_owned(), kind)).into(),
+    }
+}
+
 pub(super) fn search_attributes(words: &[&str]) -> Option<SearchAttributes> {
     let fields = words.iter().filter_map(|word| word.split_once(':'));
     let indexed_fields: HashMap<_, _> = fields
         .map(|(name, json)| {
-            let payload = Payload {
+            let mut payload = Payload {
                 metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
                 data: json.as_bytes().to_vec(),
                 ..Default::default()
             };
+            // `Color/Int`: the client calls it so.
+            let (name, kind) = name.split_once('/').unwrap_or((name, ""));
+            if !kind.is_empty() {
+                payload.metadata.insert("type".to_owned(), kind.into());
+            }
             (name.to_owned(), payload)
         })
         .collect();

@@ -47,6 +47,7 @@ pub(crate) fn row(number: u8, workflow_id: &str) -> Row {
         root: Some(("root".to_owned(), run(201))),
         memo: Bytes::from_static(b"memo"),
         search_attributes: Bytes::from_static(b"attributes"),
+        workers: "\nBuildIds=w\0\n".to_owned(),
     }
 }
 
@@ -83,6 +84,7 @@ pub(crate) fn put(record: Record, row: Row) -> Write {
         run: row.run,
         record,
         row: Some(row),
+        terms: None,
         wake_at: None,
     }
 }
@@ -92,6 +94,7 @@ pub(crate) fn append(number: u8, record: Record) -> Write {
         run: run(number),
         record,
         row: None,
+        terms: None,
         wake_at: None,
     }
 }

@@ -5,12 +5,13 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-use super::super::visibility::{Attribute, Comparison, Condition, Position, Query, Value};
+use super::super::visibility::{Attribute, Comparison, Condition, Position, Query, Test, Value};
 use super::super::{
     Committed, Failure, Namespace, Parked, Record, Row, ShardBatch, Snapshot, Store, Write,
 };
 use crate::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue, Work};
+use crate::search_attribute::Term;
 
 /// How many steps a script has unless `CAIRN_SCRIPT_OPS` says otherwise.
 pub fn steps(default: usize) -> usize {
@@ -270,12 +271,28 @@ impl Script {
         record.chain = record.chained(&known.chain);
         known.chain = record.chain;
         known.next_event_id += i64::from(count);
+        let (run, row) = (known.row.run, visible.then(|| known.row.clone()));
+        let terms = (visible && self.random.random_bool(0.3)).then(|| self.terms());
         Write::Append {
-            run: known.row.run,
+            run,
             record,
-            row: visible.then(|| known.row.clone()),
+            row,
+            terms,
             wake_at,
         }
+    }
+
+    /// By what a run may be found, in order.
+    fn terms(&mut self) -> Vec<Term> {
+        let mut terms: Vec<_> = (0..self.random.random_range(0..4))
+            .map(|_| Term {
+                attribute: [self.random.random_range(0..2); 16],
+                value: self.blob(2),
+            })
+            .collect();
+        terms.sort();
+        terms.dedup();
+        terms
     }
 
     /// Changes what may change of a row.
@@ -300,6 +317,11 @@ impl Script {
             parent: relative.filter(|_| number % 2 == 0),
             memo,
             search_attributes,
+            workers: if number % 3 == 0 {
+                String::new()
+            } else {
+                format!("\n{number}\n")
+            },
             ..row.clone()
         };
     }
@@ -500,6 +522,7 @@ impl Script {
             5 => Condition::IsNull(attribute),
             6 => Condition::StartsWith(attribute, self.text()),
             7 if self.random.random_bool(0.1) => Condition::Never,
+            7 if self.random.random_bool(0.6) => self.has(),
             _ => {
                 let comparison = *[
                     Comparison::Equal,
@@ -514,6 +537,19 @@ impl Script {
                 Condition::Compare(attribute, comparison, self.value(attribute))
             }
         }
+    }
+
+    fn has(&mut self) -> Condition {
+        let attribute = [self.random.random_range(0..2); 16];
+        let test = match self.random.random_range(0..6) {
+            0 => Test::Any,
+            1 => Test::Between(self.blob(2), self.blob(2)),
+            2 => Test::StartsWith(self.blob(2)),
+            3 => return Condition::Worker(format!("\n{}", self.random.random_range(0..50))),
+            4 => Test::Compare(Comparison::NotEqual, self.blob(2)),
+            _ => Test::Compare(Comparison::LessOrEqual, self.blob(2)),
+        };
+        Condition::Has(attribute, test)
     }
 
     fn conditions(&mut self, depth: u32) -> Vec<Condition> {

@@ -1,14 +1,17 @@
 //! Lists and counts.
 
-use super::super::visibility::{Attribute, Comparison, Condition, Position, Query, Value};
-use super::super::{Row, Store};
+use bytes::Bytes;
+
+use super::super::visibility::{Attribute, Comparison, Condition, Position, Query, Test, Value};
+use super::super::{Row, Store, Write};
 use super::Place;
 use super::sample::*;
 use crate::id::{NamespaceId, Time};
+use crate::search_attribute::Term;
 
 use Attribute::*;
 use Comparison::*;
-use Condition::{All, Any, Between, Compare, In, IsNull, Never, Not, StartsWith};
+use Condition::{All, Any, Between, Compare, Has, In, IsNull, Never, Not, StartsWith, Worker};
 
 /// Runs 1–3 open, 4–6 closed, and one in another namespace.
 async fn written(place: &mut dyn Place) -> Box<dyn Store> {
@@ -187,6 +190,82 @@ pub(super) async fn each_condition_selects(place: &mut dyn Place) {
         let shown = format!("{condition:?}");
         assert_eq!(selected(&*store, condition).await, expected, "{shown}");
     }
+}
+
+fn term(attribute: u8, value: &'static [u8]) -> Term {
+    Term {
+        attribute: [attribute; 16],
+        value: Bytes::from_static(value),
+    }
+}
+
+/// A run, and what it is found by from now on.
+fn with_terms(number: u8, seq: u64, terms: Option<Vec<Term>>) -> Write {
+    let mut write = put(record(seq, 1, 0), row(number, &format!("id {number}")));
+    if let Write::Append { terms: given, .. } = &mut write {
+        *given = terms;
+    }
+    write
+}
+
+pub(super) async fn runs_are_found_by_their_terms(place: &mut dyn Place) {
+    let store = place.open().await;
+    let epoch = own(&*store).await;
+    let begun = vec![
+        with_terms(1, 1, Some(vec![term(1, b"apple"), term(2, b"\0\0\x01")])),
+        with_terms(2, 1, Some(vec![term(1, b"banana"), term(1, b"cherry")])),
+        with_terms(3, 1, Some(vec![term(1, b"")])),
+        with_terms(4, 1, None),
+    ];
+    commit(&*store, epoch, begun).await;
+    let has = |attribute, test| Has([attribute; 16], test);
+    let value = Bytes::from_static;
+    let is = |comparison, bytes| has(1, Test::Compare(comparison, value(bytes)));
+    let cases = [
+        (has(1, Test::Any), vec![3, 2, 1]),
+        (Not(Box::new(has(1, Test::Any))), vec![4]),
+        (has(2, Test::Any), vec![1]),
+        (has(3, Test::Any), vec![]),
+        (is(Equal, b"apple"), vec![1]),
+        (is(Equal, b"app"), vec![]),
+        (is(Equal, b""), vec![3]),
+        (is(NotEqual, b"apple"), vec![3, 2]),
+        (Not(Box::new(is(Equal, b"apple"))), vec![4, 3, 2]),
+        (is(Greater, b"apple"), vec![2]),
+        (is(LessOrEqual, b"apple"), vec![3, 1]),
+        (has(1, Test::Between(value(b"b"), value(b"c"))), vec![2]),
+        (has(1, Test::StartsWith(value(b"ch"))), vec![2]),
+        (has(1, Test::StartsWith(value(b""))), vec![3, 2, 1]),
+        (has(2, Test::StartsWith(value(b"\0\0"))), vec![1]),
+        (has(2, Test::StartsWith(value(b"\xff"))), vec![]),
+        (
+            All(vec![is(Equal, b"banana"), is(Equal, b"cherry")]),
+            vec![2],
+        ),
+        (
+            Any(vec![is(Equal, b"apple"), is(Equal, b"cherry")]),
+            vec![2, 1],
+        ),
+        (Worker("\nBuildIds=w\0\n".to_owned()), vec![4, 3, 2, 1]),
+        (Worker("\nBuildIds=\n".to_owned()), vec![]),
+    ];
+    for (condition, expected) in cases {
+        let shown = format!("{condition:?}");
+        assert_eq!(selected(&*store, condition).await, expected, "{shown}");
+    }
+    let changed = vec![
+        with_terms(1, 2, None),
+        with_terms(2, 2, Some(vec![term(1, b"apple")])),
+        with_terms(3, 2, Some(Vec::new())),
+    ];
+    commit(&*store, epoch, changed).await;
+    assert_eq!(selected(&*store, is(Equal, b"apple")).await, [2, 1]);
+    assert_eq!(selected(&*store, has(1, Test::Any)).await, [2, 1]);
+    let whole = store.whole(run(2)).await.unwrap();
+    assert_eq!(whole.terms, [term(1, b"apple")]);
+    commit(&*store, epoch, vec![Write::Delete { run: run(2) }]).await;
+    assert_eq!(selected(&*store, has(1, Test::Any)).await, [1]);
+    assert_eq!(store.whole(run(2)).await.unwrap().terms, []);
 }
 
 pub(super) async fn each_attribute_can_be_asked_for(place: &mut dyn Place) {

@@ -83,6 +83,7 @@ pub(super) async fn a_checkpoint_decides_when_a_run_wakes(place: &mut dyn Place)
         run: run(1),
         record: record(seq, 5, 0),
         row: None,
+        terms: None,
         wake_at: Some(Time(wake_at)),
     };
     commit(
@@ -108,6 +109,7 @@ pub(super) async fn a_checkpoint_decides_when_a_run_wakes(place: &mut dyn Place)
         run: run(1),
         record: record(9, 6, 0),
         row: Some(closed(row(1, "id"), 9)),
+        terms: None,
         wake_at: Some(Time(3)),
     };
     commit(&*store, epoch, vec![owing]).await;

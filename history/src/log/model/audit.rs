@@ -30,6 +30,10 @@ impl Disk {
                 .range((heartbeat, Unbounded))
                 .next()
                 .map(|((run, _), _)| *run),
+            self.search
+                .keys()
+                .map(|(run, _)| *run)
+                .find(|run| after.is_none_or(|after| *run > after)),
             parked
                 .filter(|run| after.is_none_or(|after| *run > after))
                 .min(),
@@ -61,6 +65,7 @@ impl Disk {
                 .range((run, i64::MIN)..=(run, i64::MAX))
                 .map(heartbeat)
                 .collect(),
+            terms: self.terms(run).cloned().collect(),
             parked: parked
                 .map(|(key, ())| key)
                 .take_while(|(other, ..)| *other == run)

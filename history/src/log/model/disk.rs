@@ -13,6 +13,7 @@ use crate::id::{Epoch, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue, Work};
 use crate::placement::{FORGOTTEN, Node, Ownership, View};
 use crate::planted::{Fault, planted};
+use crate::search_attribute::Term;
 
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -24,6 +25,8 @@ pub(super) struct Disk {
     pub(super) ids: Table<(NamespaceId, String, u64), RunId>,
     pub(super) snapshots: Table<RunId, Snapshot>,
     pub(super) heartbeats: Table<(RunId, i64), Bytes>,
+    /// By run, what it is found by.
+    pub(super) search: Table<(RunId, Term), ()>,
     pub(super) parked: Table<(ShardId, Parked), ()>,
     /// The same by run.
     pub(super) parked_by_run: Table<(RunId, ShardId, Parked), ()>,
@@ -81,6 +84,7 @@ impl Disk {
             ids: Table::default(),
             snapshots: Table::default(),
             heartbeats: Table::default(),
+            search: Table::default(),
             parked: Table::default(),
             parked_by_run: Table::default(),
             namespaces: BTreeMap::new(),
@@ -178,7 +182,7 @@ impl Disk {
                 $(if commit { self.$table.commit() } else { self.$table.roll_back() })*
             };
         }
-        end!(log runs ids snapshots heartbeats parked parked_by_run);
+        end!(log runs ids snapshots heartbeats search parked parked_by_run);
     }
 
     fn apply_all<'a>(
@@ -232,9 +236,16 @@ impl Disk {
                 run,
                 record,
                 row,
+                terms,
                 wake_at,
             } => {
                 self.append(*run, record)?;
+                if let Some(terms) = terms {
+                    self.forget_terms(*run);
+                    for term in terms {
+                        self.search.put((*run, term.clone()), ());
+                    }
+                }
                 if let Some(row) = row {
                     self.put_row(shard, row)?;
                     self.wake(*run, row.is_open().then_some(Time(0)));
@@ -314,6 +325,26 @@ impl Disk {
         Ok(())
     }
 
+    /// What a run is found by, in order.
+    pub(super) fn terms(&self, run: RunId) -> impl Iterator<Item = &Term> {
+        let least = Term {
+            attribute: [0; 16],
+            value: Bytes::new(),
+        };
+        self.search
+            .range((run, least)..)
+            .map(|((of, term), ())| (of, term))
+            .take_while(move |(of, _)| **of == run)
+            .map(|(_, term)| term)
+    }
+
+    fn forget_terms(&mut self, run: RunId) {
+        let terms: Vec<_> = self.terms(run).cloned().collect();
+        for term in terms {
+            self.search.remove(&(run, term));
+        }
+    }
+
     fn wake(&mut self, id: RunId, wake_at: Option<Time>) {
         if let Some(run) = self.runs.get(&id).cloned() {
             self.runs.put(id, Run { wake_at, ..run });
@@ -365,6 +396,7 @@ impl Disk {
             self.heartbeats.remove(&key);
         }
         self.snapshots.remove(&id);
+        self.forget_terms(id);
         self.unpark_run(id);
         if let Some(Run { row, .. }) = self.runs.get(&id).cloned() {
             self.ids.remove(&(row.namespace, row.workflow_id, row.nth));

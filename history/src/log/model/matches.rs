@@ -3,20 +3,22 @@
 use std::cmp::Ordering;
 
 use super::super::Row;
-use super::super::visibility::{Attribute, Comparison, Condition, Value};
+use super::super::visibility::{Attribute, Comparison, Condition, Test, Value};
 use crate::id::{RunId, Time};
+use crate::search_attribute::Term;
 
-pub(super) fn matches(condition: &Condition, row: &Row) -> Option<bool> {
+/// `terms`: by what the run of the row is found.
+pub(super) fn matches(condition: &Condition, row: &Row, terms: &[&Term]) -> Option<bool> {
     match condition {
         Condition::All(conditions) => conditions
             .iter()
-            .map(|condition| matches(condition, row))
+            .map(|condition| matches(condition, row, terms))
             .fold(Some(true), and),
         Condition::Any(conditions) => conditions
             .iter()
-            .map(|condition| matches(condition, row))
+            .map(|condition| matches(condition, row, terms))
             .fold(Some(false), or),
-        Condition::Not(condition) => matches(condition, row).map(|is| !is),
+        Condition::Not(condition) => matches(condition, row, terms).map(|is| !is),
         Condition::Compare(attribute, comparison, value) => {
             compare(row, *attribute, value).map(|order| holds(*comparison, order))
         }
@@ -33,7 +35,21 @@ pub(super) fn matches(condition: &Condition, row: &Row) -> Option<bool> {
             Field::Text(text) => Some(text.starts_with(prefix.as_str())),
             Field::Int(_) | Field::Time(_) | Field::Run(_) => None,
         },
+        Condition::Has(attribute, test) => {
+            let mut own = terms.iter().filter(|term| term.attribute == *attribute);
+            Some(own.any(|term| passes(test, &term.value)))
+        }
+        Condition::Worker(text) => Some(row.workers.contains(text.as_str())),
         Condition::Never => Some(false),
+    }
+}
+
+fn passes(test: &Test, value: &[u8]) -> bool {
+    match test {
+        Test::Any => true,
+        Test::Compare(comparison, other) => holds(*comparison, value.cmp(other)),
+        Test::Between(low, high) => value >= &low[..] && value <= &high[..],
+        Test::StartsWith(prefix) => value.starts_with(prefix),
     }
 }
 

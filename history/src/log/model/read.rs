@@ -146,10 +146,10 @@ impl Disk {
             .map(|run| &run.row)
             .filter(|row| row.namespace == query.namespace)
             .filter(|row| {
-                query
-                    .condition
-                    .as_ref()
-                    .is_none_or(|condition| matches(condition, row) == Some(true))
+                query.condition.as_ref().is_none_or(|condition| {
+                    let terms: Vec<_> = self.terms(row.run).collect();
+                    matches(condition, row, &terms) == Some(true)
+                })
             })
     }
 

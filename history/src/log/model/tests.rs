@@ -41,6 +41,7 @@ fn append(seq: u64, row: Option<Row>) -> Write {
             chain: [0; 32],
         },
         row,
+        terms: None,
         wake_at: None,
     }
 }

@@ -87,6 +87,8 @@ pub(super) async fn whole(pool: &PgPool, run: RunId) -> Result<Whole> {
     let heartbeats = all(&mut *moment, statement, rows::heartbeat).await?;
     let statement = sqlx::query(include_str!("queries/parked_of_run.sql")).bind(id);
     let parked = all(&mut *moment, statement, rows::parked_of_run).await?;
+    let statement = sqlx::query(include_str!("queries/terms.sql")).bind(id);
+    let terms = all(&mut *moment, statement, rows::term).await?;
     let records = read::behind(&mut *moment, run, i64::MIN, -1).await?;
     moment.commit().await?;
     Ok(Whole {
@@ -94,6 +96,7 @@ pub(super) async fn whole(pool: &PgPool, run: RunId) -> Result<Whole> {
         records,
         snapshot,
         heartbeats,
+        terms,
         parked,
     })
 }
@@ -101,9 +104,9 @@ pub(super) async fn whole(pool: &PgPool, run: RunId) -> Result<Whole> {
 async fn filed(moment: &mut PgConnection, run: RunId) -> Result<Option<Filed>> {
     let statement = sqlx::query(include_str!("queries/filed.sql")).bind(&run.0[..]);
     let found = one(&mut *moment, statement, |row| {
-        let shard = ShardId(Columns(row).number(22)?);
-        let wake_at = row.try_get::<Option<i64>, _>(23)?.map(Time);
-        let epoch = row.try_get::<Option<i64>, _>(24)?;
+        let shard = ShardId(Columns(row).number(23)?);
+        let wake_at = row.try_get::<Option<i64>, _>(24)?.map(Time);
+        let epoch = row.try_get::<Option<i64>, _>(25)?;
         let epoch = epoch.map(|epoch| Epoch(epoch.unsigned_abs()));
         Ok((rows::run(row)?, shard, wake_at, epoch))
     });

@@ -10,6 +10,7 @@ use super::OpenError;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/0001_tables.sql"),
     include_str!("../migrations/postgres/0002_nodes.sql"),
+    include_str!("../migrations/postgres/0003_search.sql"),
 ];
 
 /// How often several nodes that create the same database at the same moment may get in each other's way.

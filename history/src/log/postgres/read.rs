@@ -213,6 +213,7 @@ fn bound(statement: sql::Statement) -> Statement<'static, sqlx::Postgres, PgArgu
             sql::Bound::Text(text) => query.bind(text.into_bytes()),
             sql::Bound::Int(number) => query.bind(number),
             sql::Bound::Bytes(bytes) => query.bind(bytes.to_vec()),
+            sql::Bound::Ordered(bytes) => query.bind(bytes.to_vec()),
         })
 }
 

@@ -7,6 +7,7 @@ use sqlx::{Decode, Error, Row as _, Type};
 use super::super::{Fragment, Parked, Record, Row, Snapshot, WakeUp};
 use crate::id::{Epoch, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue, Work};
+use crate::search_attribute::Term;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -102,6 +103,7 @@ pub(super) fn run(row: &PgRow) -> Result<Row> {
         root: row.relative(18)?,
         memo: row.bytes(20)?,
         search_attributes: row.bytes(21)?,
+        workers: row.text(22)?,
     })
 }
 
@@ -135,6 +137,14 @@ pub(super) fn heartbeat(row: &PgRow) -> Result<Heartbeat> {
     Ok(Heartbeat {
         scheduled_event_id: row.get(0)?,
         details: row.bytes(1)?,
+    })
+}
+
+pub(super) fn term(row: &PgRow) -> Result<Term> {
+    let row = Columns(row);
+    Ok(Term {
+        attribute: row.array(0)?,
+        value: row.bytes(1)?,
     })
 }
 

@@ -119,6 +119,7 @@ pub(super) async fn batches(
         put_rows(connection, &rows).await?;
     }
     set_wakes(connection, &net).await?;
+    put_terms(connection, &net).await?;
     put_snapshots(connection, &net).await?;
     park(connection, &net).await?;
     put_heartbeats(connection, &net).await?;
@@ -140,6 +141,7 @@ async fn delete(connection: &mut PgConnection, net: &Net<'_>) -> Result<()> {
         include_str!("queries/delete_runs.sql"),
         include_str!("queries/delete_snapshots.sql"),
         include_str!("queries/delete_heartbeats.sql"),
+        include_str!("queries/forget_terms.sql"),
         include_str!("queries/unpark_runs.sql"),
     ] {
         execute(connection, sqlx::query(sql).bind(&gone)).await?;
@@ -218,6 +220,7 @@ async fn put_rows(connection: &mut PgConnection, rows: &[(&Run<'_>, &Row)]) -> R
         .bind(relative_run(|row| &row.root))
         .bind(column(rows, |(_, row)| &row.memo[..]))
         .bind(column(rows, |(_, row)| &row.search_attributes[..]))
+        .bind(column(rows, |(_, row)| row.workers.as_bytes()))
         .bind(column(rows, |(run, _)| i64::from(run.shard.0)))
         .bind(column(rows, |(run, _)| run.wake.flatten().map(|at| at.0)));
     execute(connection, statement).await
@@ -231,6 +234,33 @@ async fn set_wakes(connection: &mut PgConnection, net: &Net<'_>) -> Result<()> {
     let statement = sqlx::query(include_str!("queries/set_wakes.sql"))
         .bind(column(&wakes, |(id, _)| id.0))
         .bind(column(&wakes, |(_, at)| at.map(|at| at.0)));
+    execute(connection, statement).await
+}
+
+/// Replaces what runs are found by.
+async fn put_terms(connection: &mut PgConnection, net: &Net<'_>) -> Result<()> {
+    let with: Vec<_> = net
+        .runs
+        .iter()
+        .filter_map(|(id, run)| Some((id, run.terms?)))
+        .collect();
+    if with.is_empty() {
+        return Ok(());
+    }
+    let runs = column(&with, |(id, _)| &id.0[..]);
+    let sql = include_str!("queries/forget_terms.sql");
+    execute(connection, sqlx::query(sql).bind(runs)).await?;
+    let terms: Vec<_> = with
+        .iter()
+        .flat_map(|(id, terms)| terms.iter().map(move |term| (id, term)))
+        .collect();
+    if terms.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(include_str!("queries/put_terms.sql"))
+        .bind(column(&terms, |(_, term)| &term.attribute[..]))
+        .bind(column(&terms, |(_, term)| &term.value[..]))
+        .bind(column(&terms, |(id, _)| &id.0[..]));
     execute(connection, statement).await
 }
 

@@ -82,6 +82,12 @@ pub(super) fn whole(connection: &Connection, run: RunId) -> Result<Whole> {
             params![run.0],
             rows::heartbeat,
         )?,
+        terms: all(
+            &moment,
+            include_str!("queries/terms.sql"),
+            params![run.0],
+            rows::term,
+        )?,
         parked: all(
             &moment,
             include_str!("queries/parked_of_run.sql"),
@@ -97,9 +103,9 @@ fn filed(moment: &Connection, run: RunId) -> Result<Option<Filed>> {
         include_str!("queries/filed.sql"),
         params![run.0],
         |row| {
-            let epoch = row.get::<_, Option<i64>>(24)?.map(i64::unsigned_abs);
-            let wake_at = row.get::<_, Option<i64>>(23)?.map(Time);
-            let shard = ShardId(row.get(22)?);
+            let epoch = row.get::<_, Option<i64>>(25)?.map(i64::unsigned_abs);
+            let wake_at = row.get::<_, Option<i64>>(24)?.map(Time);
+            let shard = ShardId(row.get(23)?);
             Ok((rows::run(row)?, shard, wake_at, epoch.map(Epoch)))
         },
     )?;

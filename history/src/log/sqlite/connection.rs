@@ -15,6 +15,7 @@ use crate::planted::{Fault, planted};
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_tables.sql"),
     include_str!("../migrations/sqlite/0002_nodes.sql"),
+    include_str!("../migrations/sqlite/0003_search.sql"),
 ];
 
 /// How long a connection waits for another of this process (a checkpoint that restarts the WAL).

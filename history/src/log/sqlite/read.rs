@@ -303,6 +303,7 @@ impl rusqlite::ToSql for sql::Bound {
             Self::Text(text) => text.to_sql(),
             Self::Int(number) => number.to_sql(),
             Self::Bytes(bytes) => bytes.to_sql(),
+            Self::Ordered(bytes) => Ok((&bytes[..]).into()),
         }
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::Row as SqlRow;
 use super::super::{Fragment, Parked, Record, Row, Snapshot, WakeUp};
 use crate::id::{Epoch, NamespaceId, RunId, ShardId, Time};
 use crate::kind::{Heartbeat, Queue, Work};
+use crate::search_attribute::Term;
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -65,6 +66,7 @@ pub(super) fn run(row: &SqlRow<'_>) -> Result<Row> {
         root: relative(row, 18)?,
         memo: bytes(row, 20)?,
         search_attributes: bytes(row, 21)?,
+        workers: row.get(22)?,
     })
 }
 
@@ -102,6 +104,13 @@ pub(super) fn heartbeat(row: &SqlRow<'_>) -> Result<Heartbeat> {
     Ok(Heartbeat {
         scheduled_event_id: row.get(0)?,
         details: bytes(row, 1)?,
+    })
+}
+
+pub(super) fn term(row: &SqlRow<'_>) -> Result<Term> {
+    Ok(Term {
+        attribute: row.get(0)?,
+        value: bytes(row, 1)?,
     })
 }
 

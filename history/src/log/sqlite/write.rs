@@ -7,6 +7,7 @@ use super::super::{Committed, Namespace, Parked, Record, Row, ShardBatch, Snapsh
 use super::rows::queue_key;
 use crate::id::{Epoch, RunId, ShardId};
 use crate::planted::{Fault, planted};
+use crate::search_attribute::Term;
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -150,6 +151,7 @@ fn put_row(connection: &Connection, run: &Run<'_>, row: &Row) -> Result<()> {
         row.root.as_ref().map(|(_, run)| run.0),
         &row.memo[..],
         &row.search_attributes[..],
+        row.workers,
         run.shard.0,
         run.wake.flatten().map(|at| at.0),
     ];
@@ -158,6 +160,9 @@ fn put_row(connection: &Connection, run: &Run<'_>, row: &Row) -> Result<()> {
 
 /// What hangs on a run besides its row and its log.
 fn put_rest(connection: &Connection, id: RunId, run: &Run<'_>) -> Result<()> {
+    if let Some(terms) = run.terms {
+        put_terms(connection, id, terms)?;
+    }
     if let Some(Snapshot { seq, chain, state }) = run.snapshot {
         let values = params![id.0, integer(*seq)?, chain, &state[..]];
         self::run(connection, include_str!("queries/put_snapshot.sql"), values)?;
@@ -193,6 +198,17 @@ fn put_rest(connection: &Connection, id: RunId, run: &Run<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Replaces what a run is found by.
+fn put_terms(connection: &Connection, id: RunId, terms: &[Term]) -> Result<()> {
+    let sql = include_str!("queries/forget_terms.sql");
+    run(connection, sql, params![id.0])?;
+    for Term { attribute, value } in terms {
+        let sql = include_str!("queries/put_term.sql");
+        run(connection, sql, params![attribute, &value[..], id.0])?;
+    }
+    Ok(())
+}
+
 /// Parks or unparks: both name every column of the key.
 fn park(connection: &Connection, sql: &str, shard: ShardId, parked: &Parked) -> Result<()> {
     let (work, sticky, sticky_of) = queue_key(&parked.queue);
@@ -217,6 +233,7 @@ fn delete(connection: &Connection, id: RunId) -> Result<()> {
         include_str!("queries/delete_runs.sql"),
         include_str!("queries/delete_snapshots.sql"),
         include_str!("queries/delete_heartbeats.sql"),
+        include_str!("queries/forget_terms.sql"),
         include_str!("queries/unpark_run.sql"),
     ] {
         run(connection, sql, params![id.0])?;

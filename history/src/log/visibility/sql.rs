@@ -3,7 +3,9 @@
 //! Nothing that a user wrote gets into the text: names of columns come from [`Attribute`], values are parameters. A value
 //! of the wrong type is unknown to the comparison, as NULL is, so it matches nothing; neither does its negation.
 
-use super::{Attribute, Comparison, Condition, Position, Query, Value};
+use bytes::Bytes;
+
+use super::{Attribute, Comparison, Condition, Position, Query, Test, Value};
 
 /// A statement and its parameters, in order.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(in super::super) enum Bound {
     Text(String),
     Int(i64),
     Bytes([u8; 16]),
+    Ordered(Bytes),
 }
 
 /// What the two databases write differently.
@@ -30,7 +33,7 @@ pub(in super::super) enum Dialect {
 /// The columns of a row, in the order in which both databases read them.
 pub(in super::super) const COLUMNS: &str = "run, namespace, kind, workflow_id, nth, start_request_id, first_run, status, \
      workflow_type, task_queue, start_time, execution_time, close_time, history_length, history_size_bytes, \
-     state_transition_count, parent_workflow_id, parent_run, root_workflow_id, root_run, memo, search_attributes";
+     state_transition_count, parent_workflow_id, parent_run, root_workflow_id, root_run, memo, search_attributes, workers";
 
 /// A page of rows: open first, then by close time, start time and run, descending.
 pub(in super::super) fn list(
@@ -146,6 +149,18 @@ impl Text {
                 self.push(" IS NULL)");
             }
             Condition::StartsWith(attribute, prefix) => self.starts_with(*attribute, prefix),
+            Condition::Has(attribute, test) => self.has(*attribute, test),
+            Condition::Worker(text) => {
+                self.push(match self.dialect {
+                    Dialect::Sqlite => "(instr(workers, ",
+                    Dialect::Postgres => "(position(",
+                });
+                self.bind(Bound::Text(text.clone()));
+                self.push(match self.dialect {
+                    Dialect::Sqlite => ") > 0)",
+                    Dialect::Postgres => " IN workers) > 0)",
+                });
+            }
             Condition::Never => self.push("FALSE"),
         }
     }
@@ -177,6 +192,34 @@ impl Text {
         self.push(" ");
         self.bind(value);
         self.push(")");
+    }
+
+    /// Found by an index, whatever else is asked.
+    fn has(&mut self, attribute: [u8; 16], test: &Test) {
+        self.push("(run IN (SELECT run FROM search WHERE attribute = ");
+        self.bind(Bound::Bytes(attribute));
+        match test {
+            Test::Any => {}
+            Test::Compare(comparison, value) => self.value(sign(*comparison), value),
+            Test::Between(low, high) => {
+                self.value(">=", low);
+                self.value("<=", high);
+            }
+            Test::StartsWith(prefix) => {
+                self.value(">=", prefix);
+                if let Some(to) = behind_bytes(prefix) {
+                    self.value("<", &to);
+                }
+            }
+        }
+        self.push("))");
+    }
+
+    fn value(&mut self, sign: &str, value: &Bytes) {
+        self.push(" AND value ");
+        self.push(sign);
+        self.push(" ");
+        self.bind(Bound::Ordered(value.clone()));
     }
 
     fn unknown(&mut self) {
@@ -213,6 +256,14 @@ pub(in super::super) fn behind(prefix: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// The same of bytes.
+fn behind_bytes(prefix: &[u8]) -> Option<Bytes> {
+    let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
+    let mut bytes = prefix[..=last].to_vec();
+    bytes[last] += 1;
+    Some(bytes.into())
 }
 
 fn sign(comparison: Comparison) -> &'static str {

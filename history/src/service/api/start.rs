@@ -10,6 +10,7 @@ use tonic::Status;
 use super::{wire, workflow_task};
 use crate::execution::{Answer, Question, Signal, Start, Started};
 use crate::id::Key;
+use crate::search_attribute::Registry;
 use crate::service::{Reply, Shell};
 
 pub(super) async fn start(
@@ -20,6 +21,7 @@ pub(super) async fn start(
         namespace_id,
         request,
         retention,
+        search_attributes,
     } = request;
     let request = wire::required(request, "Request")?;
     let namespace = request.namespace.clone();
@@ -29,6 +31,7 @@ pub(super) async fn start(
     };
     let start = Start {
         retention: wire::duration(retention),
+        registry: search_attributes.map(Into::into).unwrap_or_default(),
         ..destructure(request)
     };
     let request_id = start.request_id.clone();
@@ -76,6 +79,7 @@ pub(super) async fn signal_with_start(
         namespace_id,
         request,
         retention,
+        search_attributes,
     } = request;
     let request = wire::required(request, "Request")?;
     let key = Key {
@@ -87,6 +91,7 @@ pub(super) async fn signal_with_start(
         wire::request_reference(&request.request_id, EventType::WorkflowExecutionSignaled);
     let start = Start {
         retention: wire::duration(retention),
+        registry: search_attributes.map(Into::into).unwrap_or_default(),
         ..destructure_with_signal(request)
     };
     let reply = ask(shell, key, start).await?;
@@ -166,6 +171,7 @@ fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
         start_delay: wire::duration(workflow_start_delay),
         memo,
         search_attributes,
+        registry: Registry::default(),
         user_metadata,
         links,
         attach_request_id: on_conflict.attach_request_id,
@@ -229,6 +235,7 @@ fn destructure_with_signal(request: public::SignalWithStartWorkflowExecutionRequ
         start_delay: wire::duration(workflow_start_delay),
         memo,
         search_attributes,
+        registry: Registry::default(),
         user_metadata,
         links,
         attach_request_id: false,

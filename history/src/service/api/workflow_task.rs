@@ -16,6 +16,7 @@ use crate::execution::{
     Answer, CompleteWorkflowTask, FailWorkflowTask, Question, StartTask, TaskStarted, update,
 };
 use crate::id::{Key, RunId};
+use crate::search_attribute::Registry;
 use crate::service::{Reply, Shell, events};
 use crate::shard::Slice;
 
@@ -109,10 +110,17 @@ pub(super) async fn completed(
     shell: &Arc<Shell>,
     request: history::RespondWorkflowTaskCompletedRequest,
 ) -> Result<public::RespondWorkflowTaskCompletedResponse, Status> {
-    let history::RespondWorkflowTaskCompletedRequest { token, request } = request;
+    let history::RespondWorkflowTaskCompletedRequest {
+        token,
+        request,
+        search_attributes,
+    } = request;
     let token = wire::required(token, "TaskToken")?;
     let (key, run) = wire::token_target(&token)?;
-    let complete = destructure(&token, wire::required(request, "Request")?);
+    let complete = CompleteWorkflowTask {
+        registry: search_attributes.map(Into::into).unwrap_or_default(),
+        ..destructure(&token, wire::required(request, "Request")?)
+    };
     let reply = shell
         .ask(
             key.clone(),
@@ -185,6 +193,7 @@ fn destructure(
         messages: messages.into_iter().map(update::Message::from).collect(),
         may_drop_events: capabilities
             .is_some_and(|it| it.discard_speculative_workflow_task_with_events),
+        registry: Registry::default(),
     }
 }
 

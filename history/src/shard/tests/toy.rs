@@ -15,6 +15,7 @@ use crate::kind::{
     Successor, Task, Transition, Unavailable, Work,
 };
 use crate::log::{Record, Row};
+use crate::search_attribute::Term;
 
 pub(super) const RETENTION: Duration = Duration::from_secs(100);
 
@@ -177,6 +178,7 @@ fn transition(
         events,
         changes: Bytes::from(postcard::to_stdvec(changes).unwrap()),
         visible,
+        searchable: false,
     }
 }
 
@@ -410,6 +412,10 @@ impl Kind for Toy {
             close_time: state.closed,
             ..Row::default()
         }
+    }
+
+    fn terms(_: &State) -> Vec<Term> {
+        Vec::new()
     }
 
     fn encode(state: &State) -> Vec<u8> {

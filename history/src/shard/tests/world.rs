@@ -70,6 +70,7 @@ impl Table {
                 run,
                 record,
                 row,
+                terms: _,
                 wake_at,
             } => {
                 self.begun.insert(run);

@@ -4,7 +4,7 @@
     SELECT
         run, namespace, kind, workflow_id, nth, start_request_id, first_run, status, workflow_type, task_queue,
     start_time, execution_time, close_time, history_length, history_size_bytes, state_transition_count,
-    parent_workflow_id, parent_run, root_workflow_id, root_run, memo, search_attributes, false AS repeated
+    parent_workflow_id, parent_run, root_workflow_id, root_run, memo, search_attributes, workers, false AS repeated
     FROM runs WHERE namespace = $1 AND workflow_id = $2 ORDER BY nth DESC LIMIT 1
 )
 UNION ALL
@@ -12,6 +12,6 @@ UNION ALL
     SELECT
         run, namespace, kind, workflow_id, nth, start_request_id, first_run, status, workflow_type, task_queue,
     start_time, execution_time, close_time, history_length, history_size_bytes, state_transition_count,
-    parent_workflow_id, parent_run, root_workflow_id, root_run, memo, search_attributes, true AS repeated
+    parent_workflow_id, parent_run, root_workflow_id, root_run, memo, search_attributes, workers, true AS repeated
     FROM runs WHERE namespace = $1 AND workflow_id = $2 AND start_request_id = $3 ORDER BY nth LIMIT 1
 )

@@ -4,51 +4,46 @@
 
 use std::fmt::Write;
 
-use cairn_proto::prost_types;
 use cairn_proto::temporal::api::common::v1::Payload;
 use serde_json::Value;
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
-    Bool,
-    Datetime,
-    Keyword,
-    KeywordList,
+use super::Kind;
+use super::time::datetime;
+
+/// Is it a value of this type?
+fn holds(kind: Kind, value: &Value) -> bool {
+    match (kind, value) {
+        (_, Value::Null)
+        | (Kind::Bool, Value::Bool(_))
+        | (Kind::Keyword | Kind::Text, Value::String(_))
+        | (Kind::Double, Value::Number(_)) => true,
+        (Kind::Int, Value::Number(number)) => number.is_i64(),
+        (Kind::Datetime, Value::String(text)) => datetime(text).is_some(),
+        (Kind::KeywordList, Value::Array(values)) => are_words(values),
+        // A list of one is that one.
+        (_, Value::Array(values)) => match &values[..] {
+            [] => true,
+            [Value::Array(_)] => false,
+            [value] => holds(kind, value),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "Bool",
-            Self::Datetime => "Datetime",
-            Self::Keyword => "Keyword",
-            Self::KeywordList => "KeywordList",
-        }
-    }
-
-    fn holds(self, value: &Value) -> bool {
-        match (self, value) {
-            (_, Value::Null) | (Self::Bool, Value::Bool(_)) | (Self::Keyword, Value::String(_)) => {
-                true
-            }
-            (Self::Datetime, Value::String(text)) => text.parse::<prost_types::Timestamp>().is_ok(),
-            (Self::KeywordList, Value::Array(values)) => values.iter().all(Value::is_string),
-            // A list of one is that one.
-            (_, Value::Array(values)) => match &values[..] {
-                [] => true,
-                [Value::Array(_) | Value::Null] => false,
-                [value] => self.holds(value),
-                _ => false,
-            },
-            _ => false,
-        }
+/// A list of words, or a list of one such list.
+fn are_words(values: &[Value]) -> bool {
+    let is_word = |value: &Value| value.is_string() || value.is_null();
+    match values {
+        [Value::Array(inner)] => inner.iter().all(is_word),
+        values => values.iter().all(is_word),
     }
 }
 
 /// Does an attribute of this type take the value?
 pub(super) fn check(name: &str, kind: Kind, payload: &Payload) -> Result<(), String> {
     let wrong = match decoded(payload) {
-        Some(value) if kind.holds(&value) => return Ok(()),
+        Some(value) if holds(kind, &value) => return Ok(()),
         Some(value) => plain(&value),
         None => format!("value from <{}>", spelled(payload)),
     };
@@ -58,8 +53,13 @@ pub(super) fn check(name: &str, kind: Kind, payload: &Payload) -> Result<(), Str
     ))
 }
 
+/// The value inside a payload, if it is one of this type.
+pub(super) fn of_kind(kind: Kind, payload: &Payload) -> Option<Value> {
+    decoded(payload).filter(|value| holds(kind, value))
+}
+
 /// The value inside a payload, if its encoding is one that can be read.
-fn decoded(payload: &Payload) -> Option<Value> {
+pub(super) fn decoded(payload: &Payload) -> Option<Value> {
     match payload.metadata.get("encoding").map(Vec::as_slice) {
         Some(b"binary/null") => Some(Value::Null),
         Some(b"json/plain") => serde_json::from_slice(&payload.data).ok(),
@@ -88,18 +88,16 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Small and large numbers have an exponent, of two digits at least.
+/// The shortest digits, with an exponent of at least two digits where the number is very large or very small.
 fn float(number: f64) -> String {
-    if number == 0.0 || (1e-4..1e21).contains(&number.abs()) {
-        return number.to_string();
-    }
     let text = format!("{number:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, exponent) = match exponent.strip_prefix('-') {
-        Some(exponent) => ('-', exponent),
-        None => ('+', exponent),
-    };
-    format!("{digits}e{sign}{exponent:0>2}")
+    let power: i32 = exponent.parse().unwrap_or(0);
+    if (-4..6).contains(&power) {
+        return number.to_string();
+    }
+    let sign = if power < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", power.unsigned_abs())
 }
 
 /// A payload as the reference prints it.
@@ -186,10 +184,44 @@ mod tests {
     }
 
     #[test]
+    fn numbers_and_times_are_of_their_type() {
+        for (kind, data, expect) in [
+            (Kind::Int, "7", "right"),
+            (Kind::Int, "[7]", "right"),
+            (Kind::Int, "7.0", "7"),
+            (Kind::Int, "9223372036854775808", "9.223372036854776e+18"),
+            (Kind::Int, "\"7\"", "7"),
+            (Kind::Int, "1000000.5", "1.0000005e+06"),
+            (Kind::Int, "123456.5", "123456.5"),
+            (Kind::Double, "7", "right"),
+            (Kind::Double, "1e308", "right"),
+            (Kind::Double, "[1.5,2]", "[1.5 2]"),
+            (Kind::Bool, "1", "1"),
+            (Kind::Text, "\"words\"", "right"),
+            (Kind::Text, "7", "7"),
+            (Kind::Keyword, "[null]", "right"),
+            (Kind::Keyword, "[[\"a\"]]", "[[a]]"),
+            (Kind::Datetime, "\"2020-01-01T00:00:00Z\"", "right"),
+            (Kind::Datetime, "\"2020-01-01\"", "2020-01-01"),
+            (Kind::Datetime, "1577836800000000000", "1.5778368e+18"),
+        ] {
+            assert_eq!(wrong(kind, "json/plain", data.as_bytes()), expect, "{data}");
+        }
+    }
+
+    #[test]
     fn a_list_wants_a_list() {
         assert_eq!(wrong(Kind::KeywordList, "json/plain", br#""one""#), "one");
         assert_eq!(wrong(Kind::KeywordList, "json/plain", b"[1]"), "[1]");
         assert_eq!(wrong(Kind::KeywordList, "json/plain", br#"["a"]"#), "right");
+        assert_eq!(
+            wrong(Kind::KeywordList, "json/plain", br#"["a",null]"#),
+            "right"
+        );
+        assert_eq!(
+            wrong(Kind::KeywordList, "json/plain", br#"[["a"]]"#),
+            "right"
+        );
     }
 
     #[test]
