@@ -6,10 +6,10 @@ the SDK's own replayer takes, from the JSON that the command line prints. `test_
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 
 from tests.differential.player import PLAYED, Failed
@@ -211,24 +211,20 @@ async def search_attributes(act: Act) -> None:
     await act.stage.keep_describe()
 
 
-adding = asyncio.Lock()
-
-
 async def custom_attribute(stage: Stage, name: str) -> None:
-    """Has the namespace know a keyword attribute: all languages use the same."""
-    async with adding:
-        listed = await stage.raw.call("ListSearchAttributes", ListSearchAttributesRequest(namespace="default"))
-        if name not in listed.custom_attributes:
-            request = AddSearchAttributesRequest(namespace="default")
-            request.search_attributes[name] = 2
-            try:
-                await stage.raw.call("AddSearchAttributes", request)
-            except Refused as refusal:
-                if refusal.code != "ALREADY_EXISTS":
-                    raise
+    """Has the namespace know a keyword attribute: all languages use the same. Of two who add at once the reference serves one."""
 
     async def known() -> bool:
         listed = await stage.raw.call("ListSearchAttributes", ListSearchAttributesRequest(namespace="default"))
-        return name in listed.custom_attributes
+        if name in listed.custom_attributes:
+            return True
+        request = AddSearchAttributesRequest(namespace="default")
+        request.search_attributes[name] = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        try:
+            await stage.raw.call("AddSearchAttributes", request)
+        except Refused as refusal:
+            if refusal.code not in ("ALREADY_EXISTS", "UNAVAILABLE"):
+                raise
+        return False
 
     await until(known, f"{name} is known")
