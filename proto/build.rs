@@ -21,7 +21,8 @@ const SERVED: [&str; 2] = [
     "temporal.api.workflowservice.v1",
     "temporal.api.operatorservice.v1",
 ];
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
+    "cairn/effect.proto",
     "cairn/token.proto",
     "cairn/record.proto",
     "cairn/cluster.proto",

@@ -120,6 +120,9 @@ impl Engine {
                 None => (Arc::new(history.clone()), Arc::new(matching.clone())),
             };
         matching.connect(Arc::clone(&all_history));
+        if node.is_some() {
+            history.reach(Arc::downgrade(&all_history));
+        }
         history.connect(Arc::clone(&all_matching));
         if let Some(views) = history.views() {
             joined(views).await?;

@@ -218,11 +218,6 @@ fn info(namespace: &Namespace, row: Row) -> WorkflowExecutionInfo {
         execution_duration: row
             .close_time
             .map(|closed| between(row.execution_time, closed)),
-        parent_namespace_id: if parent.is_some() {
-            row.namespace.to_string()
-        } else {
-            String::new()
-        },
         parent_execution: parent,
         task_queue: row.task_queue,
         memo: Some(Memo::decode(&*row.memo).unwrap_or_default()),

@@ -22,8 +22,9 @@
 
 use std::collections::BTreeMap;
 
+use cairn_proto::cairn::effect::v1::{Message, Outcome as Came};
 use cairn_proto::cairn::record::v1::{Changes, change::Change};
-use cairn_proto::prost::Message;
+use cairn_proto::prost::Message as _;
 use cairn_proto::temporal::api::common::v1::{Payloads, Priority};
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 
@@ -39,12 +40,16 @@ mod activity;
 mod attach;
 mod buffer;
 mod cancel;
+mod child;
 mod close;
 pub mod command;
 mod continue_as_new;
 pub mod cron;
 mod delete;
 mod describe;
+mod effect;
+mod external;
+mod inbox;
 mod limits;
 mod marker;
 mod properties;
@@ -65,6 +70,8 @@ pub mod update;
 mod wire;
 mod workflow_task;
 
+pub use child::Parent;
+pub use effect::{Effect, started_by};
 pub use limits::Limits;
 pub use question::*;
 pub use state::State;
@@ -129,27 +136,14 @@ impl Kind for Workflow {
     type Question = Question;
     type Answer = Answer;
     type Refusal = Refusal;
+    type Effect = Effect;
+    type Message = Message;
+    type Outcome = Came;
 
     fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outcome {
-        let Some(run) = asked.run else {
-            return match question {
-                Question::Start(question) => start::start(asked, question, context),
-                _ => refuse(no_such_workflow(context)),
-            };
-        };
-        run.volatile.since.get_or_insert(context.now);
-        let seen = workflow_task::seen(run.state, run.volatile);
-        let asked = Asked {
-            run: Some(Run {
-                id: run.id,
-                state: &seen,
-                volatile: &mut *run.volatile,
-            }),
-            ..asked
-        };
-        let mut step = ask(asked, question, context)?;
-        update::settle(run, &seen, &mut step, context.now);
-        Ok(step)
+        as_seen(asked, context, |asked, context| {
+            ask(asked, question, context)
+        })
     }
 
     fn wake(asked: Asked<'_>, context: &mut Context<'_>) -> Outcome {
@@ -230,6 +224,29 @@ impl Kind for Workflow {
             .collect()
     }
 
+    fn effects(state: &State) -> Vec<Effect> {
+        effect::effects(state)
+    }
+
+    fn message(
+        state: &State,
+        effect: &Effect,
+        events: &[HistoryEvent],
+    ) -> Result<Message, Stop<Refusal>> {
+        effect::message(state, *effect, events)
+    }
+
+    fn delivered(
+        asked: Asked<'_>,
+        effect: &Effect,
+        outcome: &Came,
+        context: &mut Context<'_>,
+    ) -> Outcome {
+        as_seen(asked, context, |asked, context| {
+            effect::delivered(asked, *effect, outcome, context)
+        })
+    }
+
     fn next_wake(state: &State, volatile: &Volatile) -> Option<Time> {
         if let Some(closed) = &state.closed {
             return Some(close::gone_at(state, closed));
@@ -237,7 +254,7 @@ impl Kind for Workflow {
         [
             close::deadline(state),
             workflow_task::deadline(&workflow_task::seen(state, volatile).task, volatile),
-            state.task.backoff_until,
+            state.task.backoff_until.filter(|_| !state.as_child.waits),
             state.timers.next_wake(),
             activity::next_deadline(&state.activities, volatile),
         ]
@@ -255,6 +272,7 @@ impl Kind for Workflow {
             .closed
             .as_ref()
             .is_some_and(|closed| close::gone_at(state, closed) <= now)
+            && effect::effects(state).is_empty()
     }
 
     fn key(state: &State) -> Key {
@@ -303,17 +321,44 @@ impl Kind for Workflow {
     }
 }
 
+/// Does something with a run as it is seen, with its speculative workflow task, and settles what that means to updates.
+fn as_seen(
+    asked: Asked<'_>,
+    context: &mut Context<'_>,
+    act: impl FnOnce(Asked<'_>, &mut Context<'_>) -> Outcome,
+) -> Outcome {
+    let Some(run) = asked.run else {
+        return act(asked, context);
+    };
+    run.volatile.since.get_or_insert(context.now);
+    let seen = workflow_task::seen(run.state, run.volatile);
+    let asked = Asked {
+        run: Some(Run {
+            id: run.id,
+            state: &seen,
+            volatile: &mut *run.volatile,
+        }),
+        ..asked
+    };
+    let mut step = act(asked, context)?;
+    update::settle(run, &seen, &mut step, context.now);
+    Ok(step)
+}
+
 /// Asks a run as it is seen.
 fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outcome {
     if let Question::Start(question) = question {
         return start::start(asked, question, context);
+    }
+    if let Question::Deliver(message) = question {
+        return effect::receive(asked, message, context);
     }
     let events = asked.events;
     let Some(run) = asked.run else {
         return refuse(no_such_workflow(context));
     };
     match question {
-        Question::Start(_) => refuse(no_such_workflow(context)),
+        Question::Start(_) | Question::Deliver(_) => refuse(no_such_workflow(context)),
         Question::Signal(it) => signal::signal(run, it, context),
         Question::RequestCancel(it) => cancel::request(run, it, context),
         Question::Terminate(it) => terminate::terminate(run, it, context),
@@ -455,7 +500,7 @@ fn check_priority(priority: &Priority) -> Result<(), String> {
 }
 
 fn payload_size(payloads: Option<&Payloads>) -> usize {
-    payloads.map_or(0, Message::encoded_len)
+    payloads.map_or(0, Payloads::encoded_len)
 }
 
 fn no_such_workflow(context: &Context<'_>) -> Refusal {

@@ -25,6 +25,12 @@ pub trait Kind: Debug + Sized + Send + Sync + 'static {
     type Question: Debug + Send;
     type Answer: Debug + Send;
     type Refusal: Debug + Clone + Send;
+    /// Which of the things that a run owes to other runs.
+    type Effect: Debug + Clone + Ord + Send;
+    /// What is sent for it.
+    type Message: Debug + Send;
+    /// What came of it.
+    type Outcome: Debug + Send;
 
     /// May this happen, and as which events? Changes nothing but the volatile part.
     fn ask(
@@ -46,6 +52,24 @@ pub trait Kind: Debug + Sized + Send + Sync + 'static {
 
     /// The tasks that must be in matching's hands now.
     fn owe(state: &Self::State, volatile: &Self::Volatile, now: Time) -> Vec<Offer>;
+
+    /// What must be sent to other runs, again and again until what came of it is recorded. Of the log alone.
+    fn effects(state: &Self::State) -> Vec<Self::Effect>;
+
+    /// What is sent for an effect that is owed; `events` are those that an earlier `Stop::Needs` asked for.
+    fn message(
+        state: &Self::State,
+        effect: &Self::Effect,
+        events: &[HistoryEvent],
+    ) -> Result<Self::Message, Stop<Self::Refusal>>;
+
+    /// What came of an effect: recorded if it is still owed.
+    fn delivered(
+        asked: Asked<'_, Self>,
+        effect: &Self::Effect,
+        outcome: &Self::Outcome,
+        context: &mut Context<'_>,
+    ) -> Outcome<Self>;
 
     /// When somebody must look at the run next. `None`: only when asked.
     fn next_wake(state: &Self::State, volatile: &Self::Volatile) -> Option<Time>;
@@ -77,6 +101,15 @@ pub trait Kind: Debug + Sized + Send + Sync + 'static {
 
     /// The answer for waiters whose question was lost with the shard's memory, or cannot be taken now.
     fn unavailable(why: Unavailable) -> Self::Refusal;
+}
+
+/// When whoever has the shard must look at a run: at once while it owes something to others, for nothing but memory sends it.
+pub(crate) fn found_at<K: Kind>(state: &K::State, volatile: &K::Volatile) -> Option<Time> {
+    if K::effects(state).is_empty() {
+        K::next_wake(state, volatile)
+    } else {
+        Some(Time(0))
+    }
 }
 
 /// What a question is asked of.

@@ -50,6 +50,10 @@ pub enum Fault {
     OwnClockForLease,
     /// The row of a run that begins is written before that of the one that makes room for it.
     OpenBeforeClose,
+    /// What a run owes to another one is sent before that is durable.
+    EffectBeforeCommit,
+    /// A run that goes on as new forgets what others have sent to it.
+    EffectTwiceAcrossContinueAsNew,
 }
 
 /// Does this process have the bug?
@@ -93,6 +97,8 @@ fn chosen() -> Option<Fault> {
         "page-token-unbound" => Fault::PageTokenUnbound,
         "own-clock-for-lease" => Fault::OwnClockForLease,
         "open-before-close" => Fault::OpenBeforeClose,
+        "effect-before-commit" => Fault::EffectBeforeCommit,
+        "effect-twice-across-continue-as-new" => Fault::EffectTwiceAcrossContinueAsNew,
         _ => {
             tracing::error!(name, "no such planted bug");
             std::process::abort()

@@ -12,8 +12,9 @@
 )]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
+use cairn_proto::cairn::history::v1::history_service_server::HistoryService;
 use cairn_proto::cairn::matching::v1::matching_service_server::MatchingService;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -55,6 +56,8 @@ struct Shell {
     writers: Vec<Arc<writer::Bell>>,
     alarm: alarm::Alarm,
     matching: OnceLock<Matching>,
+    /// Set where runs may be other nodes'.
+    everywhere: OnceLock<Everywhere>,
     /// `None`: no other process can have the database.
     membership: Option<membership::Membership>,
     tickets: AtomicU64,
@@ -70,6 +73,15 @@ struct Matching(Arc<dyn MatchingService>);
 impl std::fmt::Debug for Matching {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Matching")
+    }
+}
+
+/// The way to the history of the whole cluster, which this one is a part of.
+struct Everywhere(Weak<dyn HistoryService>);
+
+impl std::fmt::Debug for Everywhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Everywhere")
     }
 }
 
@@ -110,6 +122,7 @@ impl History {
             writers,
             alarm: alarm::Alarm::default(),
             matching: OnceLock::new(),
+            everywhere: OnceLock::new(),
             membership: config.member.map(membership::Membership::new),
             tickets: AtomicU64::new(1),
             draining: watch::Sender::new(false),
@@ -124,6 +137,12 @@ impl History {
         }
         writer::spawn_all(&shell);
         Ok(Self(shell))
+    }
+
+    /// Makes the history of the whole cluster known: what runs owe to one another goes there. Called before [`History::connect`];
+    /// without it all runs are here.
+    pub fn reach(&self, everywhere: Weak<dyn HistoryService>) {
+        drop(self.0.everywhere.set(Everywhere(everywhere)));
     }
 
     /// Makes matching known and begins to offer what is owed. Called once.
@@ -212,6 +231,11 @@ impl Shell {
             Err(refusal) => Err(refusal::status_about(refusal, named.as_ref())),
         };
         (ticket, reply)
+    }
+
+    /// The history of the whole cluster, if this is not all of it.
+    fn everywhere(&self) -> Option<Arc<dyn HistoryService>> {
+        self.everywhere.get()?.0.upgrade()
     }
 
     /// Puts a question to a shard; the answer comes through the receiver.

@@ -3,7 +3,7 @@
 //! Inputs are questions, loads that came back, commits that ended, and time; outputs are in [`Output`]. The shell keeps a
 //! shard behind a lock, steps it in the task that brings the input, and carries the outputs out.
 //!
-//! What leaves the shard (answers, refusals, reads) is bound to the number of the head it was computed from and released when
+//! What leaves the shard (answers, refusals, reads, messages to other runs) is bound to the number of the head it was computed from and released when
 //! the durable frontier has passed it. Only offers run ahead.
 
 mod cache;
@@ -13,6 +13,7 @@ mod entry;
 mod fate;
 mod fold;
 mod offers;
+mod outbox;
 mod park;
 mod queue;
 mod recover;
@@ -65,6 +66,12 @@ pub enum Output<K: Kind> {
     Offer {
         offered: Vec<(Key, RunId, Offer)>,
         withdrawn: Vec<(Key, RunId, Offer)>,
+    },
+    /// To be delivered to another run; how that went comes back through `Shard::delivered` or `Shard::undelivered`. Durably owed.
+    Send {
+        run: RunId,
+        effect: K::Effect,
+        message: K::Message,
     },
     /// Read from the store; the answer comes back through `Shard::loaded`.
     Load(Load),
@@ -174,6 +181,9 @@ pub struct Stats {
     pub offered: usize,
     /// Offers of loaded runs that wait for room.
     pub overflow: usize,
+    /// Messages to other runs that are on their way, and others that are owed.
+    pub sent: usize,
+    pub unsent: usize,
     /// Wake-ups in memory, of loaded runs and others.
     pub wake_ups: usize,
     pub quarantined: usize,
@@ -194,6 +204,7 @@ pub struct Shard<K: Kind> {
     head: queue::Head<K>,
     wakes: wake::Wakes,
     offers: offers::Offers,
+    outbox: outbox::Outbox<K>,
     cache: cache::Cache,
     loads: recover::Loads,
     /// Turns behind loads, over all entries.
@@ -215,6 +226,7 @@ impl<K: Kind> Shard<K> {
             epoch,
             head: queue::Head::new(config.reads_need_proof),
             offers: offers::Offers::new(config.offered_max),
+            outbox: outbox::Outbox::new(&config),
             wakes: wake::Wakes::new(&config),
             config,
             entropy,
@@ -313,6 +325,7 @@ impl<K: Kind> Shard<K> {
             }
         }
         out.extend(moved.into_iter().map(Output::Moved));
+        self.send(out);
     }
 
     /// Nothing of what was taken was written: the same items will be taken again, in the same order.
@@ -332,6 +345,7 @@ impl<K: Kind> Shard<K> {
         self.read_wake_ups(out);
         self.read_parked(out);
         self.look(limits, out);
+        self.send_again(out);
     }
 
     /// When to tick next. `None`: only after another input.
@@ -344,6 +358,7 @@ impl<K: Kind> Shard<K> {
             self.cache.next(),
             self.wakes.next_read(),
             self.offers.next_read(),
+            self.outbox.next_retry(),
         ]
         .into_iter()
         .flatten()
@@ -361,6 +376,8 @@ impl<K: Kind> Shard<K> {
             waiting: self.waiting,
             offered: self.offers.offered(),
             overflow: self.offers.overflow(),
+            sent: self.outbox.sent(),
+            unsent: self.outbox.unsent(),
             wake_ups: self.wakes.len(),
             quarantined: self.quarantined.len(),
         }

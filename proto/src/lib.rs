@@ -41,6 +41,11 @@ pub mod routes;
 
 /// Ours: tokens, stored records, internal services.
 pub mod cairn {
+    pub mod effect {
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/cairn/cairn.effect.v1.rs"));
+        }
+    }
     pub mod token {
         pub mod v1 {
             include!(concat!(env!("OUT_DIR"), "/cairn/cairn.token.v1.rs"));

@@ -48,6 +48,7 @@ DELIBERATE = (
             "search_attributes/predefined: BuildIds = 'unversioned:b,\"1'*",
             "namespaces/refused: describe bad id.*",
             "reset/excluding_by_an_unknown_type: reset.*",
+            "children/bad_without_attributes: *",
         ),
     ),
     Deliberate(

@@ -49,7 +49,7 @@ MEASURED_DURATIONS = frozenset({"first_workflow_task_backoff", "backoff_start_in
 NEARLY_WHOLE = frozenset({"current_retry_interval"})
 """Durations between two readings of a clock where one would do: rounded to seconds."""
 
-SETS = frozenset({"core_used_flags", "lang_used_flags", "pending_activities", "pollers"})
+SETS = frozenset({"core_used_flags", "lang_used_flags", "pending_activities", "pending_children", "pollers"})
 """Lists that come in no order: sorted."""
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")

@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use cairn_history::id::{Key, NamespaceId};
 use cairn_history::placement::Place;
+use cairn_proto::cairn::effect::v1::{Message, Outcome};
 use cairn_proto::cairn::history::v1 as history;
 use cairn_proto::cairn::history::v1::history_service_client::HistoryServiceClient;
 use cairn_proto::cairn::history::v1::history_service_server::HistoryService;
@@ -45,8 +46,12 @@ fn named(request_id: Option<&str>) -> Again {
 }
 
 /// `method: Request => Response, |request| key, again`, and `waits` if it may wait for news: then it ends when this node drains.
+/// In braces before them: what is not of this form.
 macro_rules! routed {
-    ($($method:ident: $request:ident => $response:ident, |$asked:ident| $key:expr, $again:expr $(, waits $waits:expr)?;)*) => {
+    (
+        { $($other:tt)* }
+        $($method:ident: $request:ident => $response:ident, |$asked:ident| $key:expr, $again:expr $(, waits $waits:expr)?;)*
+    ) => {
         #[async_trait]
         impl HistoryService for Router {
             $(async fn $method(
@@ -72,6 +77,7 @@ macro_rules! routed {
                 });
                 if waits { self.unless_draining(answer).await } else { answer.await }
             })*
+            $($other)*
         }
     };
 }
@@ -117,6 +123,27 @@ macro_rules! once {
 }
 
 routed! {
+    {
+        // The receiver knows a message that it has had.
+        async fn deliver(&self, request: Request<Message>) -> Result<Response<Outcome>, Status> {
+            let message = request.into_inner();
+            let key = key(&message.namespace_id, Some(&message.workflow_id));
+            if self.is_plainly_here(&key) {
+                return self.history.deliver(Request::new(message)).await;
+            }
+            let place = Place::Shard(key.shard(self.shards));
+            let answer = self.ask(place, Again::Yes, None, |to| {
+                let request = Request::new(message.clone());
+                Box::pin(async move {
+                    match to {
+                        To::Here => self.history.deliver(request).await,
+                        To::There(channel) => client(channel).deliver(request).await,
+                    }
+                })
+            });
+            answer.await
+        }
+    }
     start_workflow_execution: StartWorkflowExecutionRequest => StartWorkflowExecutionResponse,
         |asked| started!(asked), once!(asked);
     signal_with_start_workflow_execution: SignalWithStartWorkflowExecutionRequest => SignalWithStartWorkflowExecutionResponse,

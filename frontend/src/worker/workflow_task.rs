@@ -3,6 +3,8 @@
 use cairn_proto::cairn::history::v1 as history;
 use cairn_proto::cairn::matching::v1 as matching;
 use cairn_proto::cairn::token::v1::{Query, Task};
+use cairn_proto::temporal::api::command::v1::Command;
+use cairn_proto::temporal::api::command::v1::command::Attributes;
 use cairn_proto::temporal::api::enums::v1::QueryResultType;
 use cairn_proto::temporal::api::workflowservice::v1 as pb;
 use tonic::Request;
@@ -14,7 +16,7 @@ use crate::{Frontend, answer, check};
 #[expect(deprecated, reason = "workers still say their version in the old way")]
 pub(crate) async fn completed(
     frontend: &Frontend,
-    request: pb::RespondWorkflowTaskCompletedRequest,
+    mut request: pb::RespondWorkflowTaskCompletedRequest,
 ) -> Result<pb::RespondWorkflowTaskCompletedResponse, Error> {
     let (namespace, token) = frontend.task::<Task>(&request.namespace, &request.task_token)?;
     check::identity(&frontend.config, &request.identity)?;
@@ -27,6 +29,10 @@ pub(crate) async fn completed(
         &frontend.config,
         sticky.and_then(|sticky| sticky.worker_task_queue.as_ref()),
     )?;
+    for named in request.commands.iter().filter_map(other_namespace) {
+        frontend.namespace(named)?;
+    }
+    request.namespace.clone_from(&namespace.name);
     let message = history::RespondWorkflowTaskCompletedRequest {
         token: Some(token),
         search_attributes: check::search_attribute::registry_for(&namespace, &request.commands),
@@ -43,6 +49,18 @@ pub(crate) async fn completed(
         frontend.seal_activity_task(task, &namespace);
     }
     Ok(response)
+}
+
+/// The namespace that a command names.
+#[expect(deprecated, reason = "older SDKs still send these fields")]
+fn other_namespace(command: &Command) -> Option<&str> {
+    let named = match command.attributes.as_ref()? {
+        Attributes::SignalExternalWorkflowExecutionCommandAttributes(it) => &it.namespace,
+        Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(it) => &it.namespace,
+        Attributes::StartChildWorkflowExecutionCommandAttributes(it) => &it.namespace,
+        _ => return None,
+    };
+    (!named.is_empty()).then_some(named)
 }
 
 pub(crate) async fn failed(

@@ -127,7 +127,8 @@ fn closing(kind: EventType) -> Option<Status> {
     })
 }
 
-/// Is there no event behind the first one that closes the run? Records without any may follow: that it is to be deleted, or was reset.
+/// Is there no event behind the first one that closes the run? Records without any may follow: that what it owed to others was delivered, that it is to be
+/// deleted, or was reset.
 pub(super) fn closes_once(log: &Log, found: &mut Findings) -> bool {
     let Some(close) = log.closes.first() else {
         return true;

@@ -3,7 +3,7 @@
 use super::Findings;
 use super::Invariant::{Orphan, Owed, Row, Uniqueness};
 use crate::id::Time;
-use crate::kind::{Kind, Offer};
+use crate::kind::{Kind, Offer, found_at};
 use crate::log::{Filed, Parked, Whole};
 
 /// Rows of a run that is not there.
@@ -72,7 +72,7 @@ pub(super) fn shard(filed: &Filed, shards: u32, found: &mut Findings) {
 /// Whatever the state needs is found by the shard that owns the run.
 pub(super) fn owed<K: Kind>(whole: &Whole, filed: &Filed, state: &K::State, found: &mut Findings) {
     let fresh = K::Volatile::default();
-    let (stored, due) = (filed.wake_at, K::next_wake(state, &fresh));
+    let (stored, due) = (filed.wake_at, found_at::<K>(state, &fresh));
     if due.is_some_and(|due| stored.is_none_or(|stored| stored > due)) {
         let shown =
             |time: Option<Time>| time.map_or_else(|| "never".to_owned(), |time| time.0.to_string());

@@ -104,10 +104,35 @@ fn fired(event: &HistoryEvent, timer_id: &str) -> Option<i64> {
 }
 
 fn closes(event: &HistoryEvent) -> bool {
-    closed_activity(event).is_some()
+    closed(event).is_some()
 }
 
-/// Of an event that closes an activity: which one, and its Started.
+/// Of an event that closes an activity or a child: which one, and its Started.
+fn closed(event: &HistoryEvent) -> Option<(i64, i64)> {
+    closed_activity(event).or_else(|| closed_child(event))
+}
+
+fn closed_child(event: &HistoryEvent) -> Option<(i64, i64)> {
+    Some(match event.attributes.as_ref()? {
+        Attributes::ChildWorkflowExecutionCompletedEventAttributes(it) => {
+            (it.initiated_event_id, it.started_event_id)
+        }
+        Attributes::ChildWorkflowExecutionFailedEventAttributes(it) => {
+            (it.initiated_event_id, it.started_event_id)
+        }
+        Attributes::ChildWorkflowExecutionCanceledEventAttributes(it) => {
+            (it.initiated_event_id, it.started_event_id)
+        }
+        Attributes::ChildWorkflowExecutionTimedOutEventAttributes(it) => {
+            (it.initiated_event_id, it.started_event_id)
+        }
+        Attributes::ChildWorkflowExecutionTerminatedEventAttributes(it) => {
+            (it.initiated_event_id, it.started_event_id)
+        }
+        _ => return None,
+    })
+}
+
 fn closed_activity(event: &HistoryEvent) -> Option<(i64, i64)> {
     Some(match event.attributes.as_ref()? {
         Attributes::ActivityTaskCompletedEventAttributes(it) => {
@@ -126,9 +151,18 @@ fn closed_activity(event: &HistoryEvent) -> Option<(i64, i64)> {
     })
 }
 
-/// The activity whose Started a closing event points to, where that has had no id yet.
+/// What an event starts that another may close: by what asked for it.
+pub(crate) fn starts(event: &HistoryEvent) -> Option<i64> {
+    match event.attributes.as_ref()? {
+        Attributes::ActivityTaskStartedEventAttributes(it) => Some(it.scheduled_event_id),
+        Attributes::ChildWorkflowExecutionStartedEventAttributes(it) => Some(it.initiated_event_id),
+        _ => None,
+    }
+}
+
+/// The activity or child whose Started a closing event points to, where that has had no id yet.
 pub(crate) fn unknown_started(event: &HistoryEvent) -> Option<i64> {
-    closed_activity(event)
+    closed(event)
         .filter(|(_, started)| *started == UNKNOWN)
         .map(|(scheduled, _)| scheduled)
 }
@@ -140,6 +174,21 @@ pub(crate) fn point_to_started(event: &mut HistoryEvent, id: i64) {
         Some(Attributes::ActivityTaskFailedEventAttributes(it)) => it.started_event_id = id,
         Some(Attributes::ActivityTaskTimedOutEventAttributes(it)) => it.started_event_id = id,
         Some(Attributes::ActivityTaskCanceledEventAttributes(it)) => it.started_event_id = id,
+        Some(Attributes::ChildWorkflowExecutionCompletedEventAttributes(it)) => {
+            it.started_event_id = id;
+        }
+        Some(Attributes::ChildWorkflowExecutionFailedEventAttributes(it)) => {
+            it.started_event_id = id;
+        }
+        Some(Attributes::ChildWorkflowExecutionCanceledEventAttributes(it)) => {
+            it.started_event_id = id;
+        }
+        Some(Attributes::ChildWorkflowExecutionTimedOutEventAttributes(it)) => {
+            it.started_event_id = id;
+        }
+        Some(Attributes::ChildWorkflowExecutionTerminatedEventAttributes(it)) => {
+            it.started_event_id = id;
+        }
         _ => {}
     }
 }

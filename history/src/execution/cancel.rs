@@ -1,5 +1,6 @@
 //! Somebody asks a run to cancel itself: the workflow's code decides what follows.
 
+use cairn_proto::temporal::api::common::v1::Link;
 use cairn_proto::temporal::api::history::v1::WorkflowExecutionCancelRequestedEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
@@ -26,25 +27,31 @@ pub(crate) fn request(
         return answer_now(context.ticket, Answer::AlreadyDone);
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
+    let requested = WorkflowExecutionCancelRequestedEventAttributes {
+        cause: question.reason.clone(),
+        identity: question.identity.clone(),
+        ..Default::default()
+    };
+    happened(&mut draft, requested, question.links.clone());
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    Ok(answer_step(transition, context.ticket, Answer::Done))
+}
+
+pub(crate) fn happened(
+    draft: &mut Draft<'_>,
+    requested: WorkflowExecutionCancelRequestedEventAttributes,
+    links: Vec<Link>,
+) {
     let extra = Extra {
-        user_metadata: None,
-        links: question.links.clone(),
+        links,
         ..Extra::default()
     };
     let now = draft.now;
     draft.happen_with(
-        Attributes::WorkflowExecutionCancelRequestedEventAttributes(
-            WorkflowExecutionCancelRequestedEventAttributes {
-                cause: question.reason.clone(),
-                identity: question.identity.clone(),
-                ..Default::default()
-            },
-        ),
+        Attributes::WorkflowExecutionCancelRequestedEventAttributes(requested),
         now,
         extra,
     );
     draft.want_task();
-    workflow_task::schedule_despite_backoff(&mut draft);
-    let transition = draft.finish().map_err(Stop::Refused)?;
-    Ok(answer_step(transition, context.ticket, Answer::Done))
+    workflow_task::schedule_despite_backoff(draft);
 }

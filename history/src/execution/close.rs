@@ -31,6 +31,8 @@ pub(crate) struct Closed {
     /// `temporal.api.enums.v1.WorkflowExecutionStatus`.
     pub(crate) status: i32,
     pub(crate) time: Time,
+    /// Another run goes on in its place.
+    pub(crate) followed: bool,
 }
 
 impl Closed {
@@ -48,6 +50,7 @@ impl Closed {
         Some(Self {
             status: status.into(),
             time,
+            followed: has_successor(event),
         })
     }
 }

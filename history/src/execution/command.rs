@@ -7,7 +7,7 @@ use cairn_proto::prost_types;
 use cairn_proto::temporal::api::command::v1 as wire;
 use cairn_proto::temporal::api::command::v1::command::Attributes as Wire;
 use cairn_proto::temporal::api::common::v1::{
-    Header, Memo, Payload, Payloads, Priority, RetryPolicy, SearchAttributes,
+    Header, Memo, Payload, Payloads, Priority, RetryPolicy, SearchAttributes, WorkflowExecution,
 };
 use cairn_proto::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use cairn_proto::temporal::api::failure::v1::Failure;
@@ -60,6 +60,9 @@ pub enum Attributes {
     ModifyProperties {
         upserted_memo: Option<HashMap<String, Payload>>,
     },
+    SignalExternal(Box<SignalExternal>),
+    RequestCancelExternal(Box<RequestCancelExternal>),
+    StartChild(Box<StartChild>),
     /// A command type that no version knows, or none: the request is refused.
     Unknown {
         command_type: i32,
@@ -123,6 +126,51 @@ pub struct ContinueAsNew {
     pub inherit_build_id: bool,
 }
 
+#[derive(Clone, Debug)]
+pub struct SignalExternal {
+    pub namespace: String,
+    pub execution: Option<WorkflowExecution>,
+    pub signal_name: String,
+    pub input: Option<Payloads>,
+    pub control: String,
+    pub child_workflow_only: bool,
+    pub header: Option<Header>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RequestCancelExternal {
+    pub namespace: String,
+    pub workflow_id: String,
+    pub run_id: String,
+    pub control: String,
+    pub child_workflow_only: bool,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct StartChild {
+    pub namespace: String,
+    pub workflow_id: String,
+    pub workflow_type: String,
+    pub task_queue: Option<TaskQueue>,
+    pub input: Option<Payloads>,
+    pub execution_timeout: Option<Signed>,
+    pub run_timeout: Option<Signed>,
+    pub task_timeout: Option<Signed>,
+    /// `temporal.api.enums.v1.ParentClosePolicy`, as asked.
+    pub parent_close_policy: i32,
+    pub control: String,
+    /// `temporal.api.enums.v1.WorkflowIdReusePolicy`, as asked.
+    pub reuse_policy: i32,
+    pub retry_policy: Option<RetryPolicy>,
+    pub cron_schedule: String,
+    pub header: Option<Header>,
+    pub memo: Option<Memo>,
+    pub search_attributes: Option<SearchAttributes>,
+    pub inherit_build_id: bool,
+    pub priority: Option<Priority>,
+}
+
 /// Why a command is not done.
 #[derive(Debug)]
 pub(crate) enum Bad {
@@ -179,6 +227,9 @@ impl Attributes {
             Self::UpsertSearchAttributes { .. } => CommandType::UpsertWorkflowSearchAttributes,
             Self::ModifyProperties { .. } => CommandType::ModifyWorkflowProperties,
             Self::ProtocolMessage { .. } => CommandType::ProtocolMessage,
+            Self::SignalExternal(_) => CommandType::SignalExternalWorkflowExecution,
+            Self::RequestCancelExternal(_) => CommandType::RequestCancelExternalWorkflowExecution,
+            Self::StartChild(_) => CommandType::StartChildWorkflowExecution,
             Self::Missing { command_type }
             | Self::NotBuilt { command_type }
             | Self::Unknown { command_type } => {
@@ -213,6 +264,13 @@ impl Bad {
             CommandType::UpsertWorkflowSearchAttributes => Cause::BadSearchAttributes,
             CommandType::ModifyWorkflowProperties => Cause::BadModifyWorkflowPropertiesAttributes,
             CommandType::ProtocolMessage => Cause::BadUpdateWorkflowExecutionMessage,
+            CommandType::SignalExternalWorkflowExecution => {
+                Cause::BadSignalWorkflowExecutionAttributes
+            }
+            CommandType::RequestCancelExternalWorkflowExecution => {
+                Cause::BadRequestCancelExternalWorkflowExecutionAttributes
+            }
+            CommandType::StartChildWorkflowExecution => Cause::BadStartChildExecutionAttributes,
             _ => Cause::Unspecified,
         };
         Self::Task(
@@ -344,10 +402,19 @@ fn destructure(kind: CommandType, attributes: Option<Wire>) -> Attributes {
             }
         }
         (
+            CommandType::SignalExternalWorkflowExecution,
+            Some(Wire::SignalExternalWorkflowExecutionCommandAttributes(it)),
+        ) => Attributes::SignalExternal(Box::new(it.into())),
+        (
+            CommandType::RequestCancelExternalWorkflowExecution,
+            Some(Wire::RequestCancelExternalWorkflowExecutionCommandAttributes(it)),
+        ) => Attributes::RequestCancelExternal(Box::new(it.into())),
+        (
+            CommandType::StartChildWorkflowExecution,
+            Some(Wire::StartChildWorkflowExecutionCommandAttributes(it)),
+        ) => Attributes::StartChild(Box::new(it.into())),
+        (
             CommandType::Unspecified
-            | CommandType::RequestCancelExternalWorkflowExecution
-            | CommandType::StartChildWorkflowExecution
-            | CommandType::SignalExternalWorkflowExecution
             | CommandType::ScheduleNexusOperation
             | CommandType::RequestCancelNexusOperation,
             _,
@@ -371,6 +438,58 @@ impl From<wire::ScheduleActivityTaskCommandAttributes> for ScheduleActivity {
             retry_policy: it.retry_policy,
             request_eager_execution: it.request_eager_execution,
             use_workflow_build_id: it.use_workflow_build_id,
+            priority: it.priority,
+        }
+    }
+}
+
+impl From<wire::SignalExternalWorkflowExecutionCommandAttributes> for SignalExternal {
+    fn from(it: wire::SignalExternalWorkflowExecutionCommandAttributes) -> Self {
+        Self {
+            namespace: it.namespace,
+            execution: it.execution,
+            signal_name: it.signal_name,
+            input: it.input,
+            control: it.control,
+            child_workflow_only: it.child_workflow_only,
+            header: it.header,
+        }
+    }
+}
+
+impl From<wire::RequestCancelExternalWorkflowExecutionCommandAttributes> for RequestCancelExternal {
+    fn from(it: wire::RequestCancelExternalWorkflowExecutionCommandAttributes) -> Self {
+        Self {
+            namespace: it.namespace,
+            workflow_id: it.workflow_id,
+            run_id: it.run_id,
+            control: it.control,
+            child_workflow_only: it.child_workflow_only,
+            reason: it.reason,
+        }
+    }
+}
+
+impl From<wire::StartChildWorkflowExecutionCommandAttributes> for StartChild {
+    fn from(it: wire::StartChildWorkflowExecutionCommandAttributes) -> Self {
+        Self {
+            namespace: it.namespace,
+            workflow_id: it.workflow_id,
+            workflow_type: it.workflow_type.map(|it| it.name).unwrap_or_default(),
+            task_queue: it.task_queue,
+            input: it.input,
+            execution_timeout: it.workflow_execution_timeout.map(Signed::from),
+            run_timeout: it.workflow_run_timeout.map(Signed::from),
+            task_timeout: it.workflow_task_timeout.map(Signed::from),
+            parent_close_policy: it.parent_close_policy,
+            control: it.control,
+            reuse_policy: it.workflow_id_reuse_policy,
+            retry_policy: it.retry_policy,
+            cron_schedule: it.cron_schedule,
+            header: it.header,
+            memo: it.memo,
+            search_attributes: it.search_attributes,
+            inherit_build_id: it.inherit_build_id,
             priority: it.priority,
         }
     }

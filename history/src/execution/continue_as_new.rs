@@ -205,6 +205,14 @@ impl Next {
 
 /// Of what something is wrong, in the reference's words.
 fn named(workflow_type: &str, queue: &TaskQueue) -> String {
+    format!(
+        "WorkflowType={workflow_type} TaskQueue={}",
+        shown_queue(queue)
+    )
+}
+
+/// A queue in the reference's words.
+pub(crate) fn shown_queue(queue: &TaskQueue) -> String {
     let kind = TaskQueueKind::try_from(queue.kind).map_or_else(
         |_| queue.kind.to_string(),
         |kind| kind.as_str_name().to_owned(),
@@ -213,10 +221,7 @@ fn named(workflow_type: &str, queue: &TaskQueue) -> String {
         "" => String::new(),
         name => format!("  normal_name:{name:?}"),
     };
-    format!(
-        "WorkflowType={workflow_type} TaskQueue=name:{:?}  kind:{kind}{normal_name}",
-        queue.name
-    )
+    format!("name:{:?}  kind:{kind}{normal_name}", queue.name)
 }
 
 fn started(
@@ -226,7 +231,7 @@ fn started(
     run: RunId,
 ) -> WorkflowExecutionStartedEventAttributes {
     let origin = &it.draft.state.origin;
-    WorkflowExecutionStartedEventAttributes {
+    let mut started = WorkflowExecutionStartedEventAttributes {
         workflow_type: Some(WorkflowType {
             name: next.workflow_type.clone(),
         }),
@@ -256,5 +261,9 @@ fn started(
         prev_auto_reset_points: Some(it.draft.state.properties.points_for(&it.draft)),
         priority: origin.priority.clone(),
         ..Default::default()
+    };
+    if let Some(parent) = &origin.parent {
+        parent.show(&mut started);
     }
+    started
 }

@@ -19,6 +19,7 @@ use cairn_proto::temporal::api::workflow::v1::{
 use cairn_proto::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
 
 use super::activity::Activity;
+use super::child::Parent;
 use super::retry::timeout_name;
 use super::state::State;
 use super::workflow_task::{PROBLEM_ATTEMPTS, Problem, cause_name, normal_queue};
@@ -47,6 +48,7 @@ pub(crate) fn describe(run: &Run<'_>, now: Time) -> DescribeWorkflowExecutionRes
             .values()
             .map(|activity| pending_activity(activity, run.volatile, now))
             .collect(),
+        pending_children: state.children.described(),
         pending_workflow_task: pending_workflow_task(state),
         workflow_extended_info: Some(extended(state)),
         ..Default::default()
@@ -70,6 +72,7 @@ fn info(state: &State) -> WorkflowExecutionInfo {
         workflow_id: origin.workflow_id.clone(),
         run_id: origin.run.to_string(),
     };
+    let parent = origin.parent.as_deref();
     WorkflowExecutionInfo {
         execution: Some(execution.clone()),
         r#type: Some(WorkflowType {
@@ -94,7 +97,9 @@ fn info(state: &State) -> WorkflowExecutionInfo {
             .closed
             .as_ref()
             .map(|closed| wire::duration(closed.time.since(origin.execution_time()))),
-        root_execution: Some(execution),
+        root_execution: Some(parent.map_or(execution, Parent::root)),
+        parent_namespace_id: parent.map_or_else(String::new, |it| it.namespace_id.clone()),
+        parent_execution: parent.map(Parent::execution),
         first_run_id: origin.first_run.to_string(),
         priority: origin.priority.clone(),
         ..Default::default()
@@ -268,6 +273,7 @@ pub(crate) fn terms(state: &State) -> Vec<Term> {
 pub(crate) fn row(state: &State) -> Row {
     let origin = &state.origin;
     let encode = |empty: bool, encoded: Vec<u8>| if empty { Bytes::new() } else { encoded.into() };
+    let parent = origin.parent.as_deref();
     let (memo, attributes) = (&state.properties.memo, search_attributes(state));
     Row {
         run: origin.run,
@@ -286,8 +292,11 @@ pub(crate) fn row(state: &State) -> Row {
         history_length: state.next_event_id - 1,
         history_size_bytes: i64::try_from(state.history_bytes).unwrap_or(i64::MAX),
         state_transition_count: state.transitions,
-        parent: None,
-        root: Some((origin.workflow_id.clone(), origin.run)),
+        parent: parent.map(|it| (it.workflow_id.clone(), it.run)),
+        root: Some(parent.map_or_else(
+            || (origin.workflow_id.clone(), origin.run),
+            |it| it.root.clone(),
+        )),
         memo: encode(memo.fields.is_empty(), memo.encode_to_vec()),
         search_attributes: encode(
             attributes.indexed_fields.is_empty(),

@@ -25,6 +25,12 @@ pub struct Limits {
     pub history_events_suggest: i64,
     /// `limit.numPendingActivities.error`.
     pub pending_activities_max: usize,
+    /// `limit.numPendingChildExecutions.error`.
+    pub pending_children_max: usize,
+    /// `limit.numPendingSignals.error`.
+    pub pending_signals_max: usize,
+    /// `limit.numPendingCancelRequests.error`.
+    pub pending_cancels_max: usize,
     /// `history.maximumSignalsPerExecution`.
     pub signals_max: u64,
     /// `history.maximumBufferedEventsBatch`, events.
@@ -68,6 +74,9 @@ impl Default for Limits {
             history_events_max: 51_200,
             history_events_suggest: 4_096,
             pending_activities_max: 2_000,
+            pending_children_max: 2_000,
+            pending_signals_max: 2_000,
+            pending_cancels_max: 2_000,
             signals_max: 10_000,
             buffered_events_max: 100,
             buffered_bytes_max: 2 << 20,
@@ -104,6 +113,9 @@ impl Limits {
             "limit.historycount.error" => self.history_events_max = count,
             "limit.historycount.suggestcontinueasnew" => self.history_events_suggest = count,
             "limit.numpendingactivities.error" => self.pending_activities_max = size,
+            "limit.numpendingchildexecutions.error" => self.pending_children_max = size,
+            "limit.numpendingsignals.error" => self.pending_signals_max = size,
+            "limit.numpendingcancelrequests.error" => self.pending_cancels_max = size,
             "history.maximumsignalsperexecution" => self.signals_max = value,
             "history.maximumbufferedeventsbatch" => self.buffered_events_max = size,
             "history.maximumbufferedeventssizeinbytes" => self.buffered_bytes_max = size,
@@ -178,6 +190,15 @@ mod tests {
                 "history_events_suggest",
             ),
             ("limit.numPendingActivities.error", "pending_activities_max"),
+            (
+                "limit.numPendingChildExecutions.error",
+                "pending_children_max",
+            ),
+            ("limit.numPendingSignals.error", "pending_signals_max"),
+            (
+                "limit.numPendingCancelRequests.error",
+                "pending_cancels_max",
+            ),
             ("history.maximumSignalsPerExecution", "signals_max"),
             ("history.maximumBufferedEventsBatch", "buffered_events_max"),
             (

@@ -59,6 +59,8 @@ pub enum Question {
     Describe,
     /// Where the history stands: for reads of it.
     Position,
+    /// Another run has sent this.
+    Deliver(Box<cairn_proto::cairn::effect::v1::Message>),
 }
 
 /// Start a workflow; with a signal, signal the one that runs or start and signal.
@@ -99,6 +101,8 @@ pub struct Start {
     /// Start and take the first workflow task at once.
     pub eager: bool,
     pub signal: Option<Signal>,
+    /// Whose child it will be.
+    pub parent: Option<Box<super::child::Parent>>,
 }
 
 #[derive(Clone, Debug)]
@@ -177,6 +181,8 @@ pub struct WorkflowTaskToken {
 #[derive(Clone, Debug)]
 pub struct CompleteWorkflowTask {
     pub token: WorkflowTaskToken,
+    /// The name of the run's namespace: commands and events say it.
+    pub namespace: String,
     pub identity: String,
     pub commands: Vec<Command>,
     /// The sticky queue and its schedule-to-start timeout.
@@ -308,6 +314,8 @@ pub enum Answer {
     Updated(Box<Updated>),
     Described(Box<DescribeWorkflowExecutionResponse>),
     Position(Position),
+    /// What came of a message of another run.
+    Delivered(cairn_proto::cairn::effect::v1::Outcome),
 }
 
 #[derive(Clone, Debug)]

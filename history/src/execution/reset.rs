@@ -283,6 +283,10 @@ pub(crate) fn apply(state: &mut State, it: &record::ResetFrom, time: Time) {
         to: None,
     });
     state.activities_mut().restart(time);
+    if let Ok(base) = it.base_run_id.as_slice().try_into().map(RunId) {
+        Arc::make_mut(&mut state.externals).taken_over(base);
+        Arc::make_mut(&mut state.children).taken_over(base);
+    }
     state.buffer = Arc::default();
 }
 

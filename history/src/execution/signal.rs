@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cairn_proto::temporal::api::common::v1::Link;
 use cairn_proto::temporal::api::history::v1::WorkflowExecutionSignaledEventAttributes;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use serde::{Deserialize, Serialize};
@@ -85,14 +86,25 @@ pub(crate) fn signal(run: Run<'_>, question: &Signal, context: &mut Context<'_>)
     Ok(answer_step(transition, context.ticket, signaled))
 }
 
-/// May this signal come in?
-pub(crate) fn check(state: &State, signal: &Signal, limits: &Limits) -> Result<(), Refusal> {
+/// A run that tries to close over signals takes no more of them until it has tried again.
+pub(crate) fn check_closing(state: &State) -> Result<(), Refusal> {
     if state.task.close_attempted && state.task.is_started() {
         return Err(Refusal::Busy(
             "workflow operation can not be applied because workflow is closing".to_owned(),
         ));
     }
-    if state.signals.count >= limits.signals_max {
+    Ok(())
+}
+
+/// Has it had as many signals as it may?
+pub(crate) fn is_full(state: &State, limits: &Limits) -> bool {
+    state.signals.count >= limits.signals_max
+}
+
+/// May this signal come in?
+pub(crate) fn check(state: &State, signal: &Signal, limits: &Limits) -> Result<(), Refusal> {
+    check_closing(state)?;
+    if is_full(state, limits) {
         return Err(Refusal::Invalid(
             "exceeded workflow execution limit for signal events".to_owned(),
         ));
@@ -116,9 +128,16 @@ pub(crate) fn add(draft: &mut Draft<'_>, signal: &Signal) {
         request_id: signal.request_id.clone(),
         ..Default::default()
     };
+    happened(draft, signaled, signal.links.clone());
+}
+
+pub(crate) fn happened(
+    draft: &mut Draft<'_>,
+    signaled: WorkflowExecutionSignaledEventAttributes,
+    links: Vec<Link>,
+) {
     let extra = Extra {
-        user_metadata: None,
-        links: signal.links.clone(),
+        links,
         ..Extra::default()
     };
     let now = draft.now;

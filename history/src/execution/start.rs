@@ -285,6 +285,7 @@ fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
         start_request_id: question.request_id.clone(),
         retention: Some(wire::duration(question.retention)),
         search_attribute_types: types.into_iter().collect(),
+        received: Vec::new(),
     };
     let extra = Extra {
         user_metadata: question.user_metadata.clone(),
@@ -303,7 +304,7 @@ fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
     if let Some(signal) = &question.signal {
         signal::add(&mut draft, signal);
     }
-    draft.want_task();
+    draft.want_task(); // a child has it later
     if eager {
         start_now(&mut draft, &question.request_id, &question.identity, None);
     }
@@ -362,7 +363,7 @@ fn started_event(
 ) -> Attributes {
     let (run_timeout, task_timeout) = timeouts(question, context.limits);
     let execution_timeout = question.execution_timeout;
-    Attributes::WorkflowExecutionStartedEventAttributes(WorkflowExecutionStartedEventAttributes {
+    let mut started = WorkflowExecutionStartedEventAttributes {
         workflow_type: Some(WorkflowType {
             name: question.workflow_type.clone(),
         }),
@@ -398,7 +399,11 @@ fn started_event(
         priority: question.priority.clone(),
         eager_execution_accepted,
         ..Default::default()
-    })
+    };
+    if let Some(parent) = &question.parent {
+        parent.show(&mut started);
+    }
+    Attributes::WorkflowExecutionStartedEventAttributes(started)
 }
 
 /// How long the first workflow task waits.

@@ -6,17 +6,20 @@
 use std::sync::Arc;
 
 use cairn_proto::cairn::record::v1::change::Change;
-use cairn_proto::cairn::record::v1::{self as record, Opened};
+use cairn_proto::cairn::record::v1::{self as record, Opened, delivered};
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use cairn_proto::temporal::api::history::v1::{
+    HistoryEvent, WorkflowExecutionSignaledEventAttributes,
+};
 use serde::{Deserialize, Serialize};
 
 use super::buffer::Buffer;
 use super::properties::Part as Properties;
 use super::start::Origin;
 use super::{
-    activity, attach, close, properties, reset, signal, timer, update, wire, workflow_task,
+    activity, attach, child, close, external, inbox, properties, reset, signal, timer, update,
+    wire, workflow_task,
 };
 use crate::id::{RunId, Time};
 use crate::kind::Illegal;
@@ -49,6 +52,15 @@ pub struct State {
     pub(crate) buffer: Arc<Buffer>,
     #[serde(with = "wire::shared")]
     pub(crate) reset: Arc<reset::Part>,
+    #[serde(with = "wire::shared")]
+    pub(crate) externals: Arc<external::Part>,
+    #[serde(with = "wire::shared")]
+    pub(crate) children: Arc<child::Part>,
+    pub(crate) as_child: child::AsChild,
+    #[serde(with = "wire::shared")]
+    pub(crate) received: Arc<inbox::Part>,
+    /// Known where events are to say it; empty before.
+    pub(crate) namespace_name: String,
     pub(crate) cancel_requested: bool,
     /// Once it has closed it goes.
     pub(crate) delete_requested: bool,
@@ -56,7 +68,7 @@ pub struct State {
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 5;
+const SNAPSHOT_VERSION: u8 = 6;
 
 impl State {
     /// The state after the first event.
@@ -79,6 +91,15 @@ impl State {
             updates: Arc::default(),
             buffer: Arc::default(),
             reset: Arc::default(),
+            externals: Arc::default(),
+            children: Arc::default(),
+            as_child: child::AsChild::new(&origin, started),
+            received: if opened.received.is_empty() {
+                Arc::default()
+            } else {
+                Arc::new(inbox::Part::inherited(&opened.received))
+            },
+            namespace_name: String::new(),
             cancel_requested: false,
             delete_requested: false,
             closed: None,
@@ -104,6 +125,11 @@ impl State {
                 &event.attributes
             {
                 Arc::make_mut(&mut self.attached).attached(event.event_id, it);
+            }
+            if let Some(Attributes::ChildWorkflowExecutionStartedEventAttributes(it)) =
+                &event.attributes
+            {
+                self.children_mut().numbered(event.event_id, it);
             }
             return Ok(());
         }
@@ -171,10 +197,13 @@ impl State {
                     || Arc::make_mut(&mut self.buffer).forget_fired(&it.timer_id)
             }
             Attributes::WorkflowExecutionSignaledEventAttributes(it) => {
-                Arc::make_mut(&mut self.signals).signaled(it);
+                self.signaled(it);
                 true
             }
-            Attributes::WorkflowExecutionCancelRequestedEventAttributes(_) => {
+            Attributes::WorkflowExecutionCancelRequestedEventAttributes(it) => {
+                if it.external_workflow_execution.is_some() {
+                    Arc::make_mut(&mut self.received).cancel_requested(it);
+                }
                 self.cancel_requested = true;
                 true
             }
@@ -197,16 +226,19 @@ impl State {
                 Arc::make_mut(&mut self.properties).modified(it);
                 true
             }
-            closing => match close::Closed::by(closing, time) {
-                Some(closed) => {
-                    if close::has_successor(closing) {
+            other => match (self.across(id, other), close::Closed::by(other, time)) {
+                (Some(legal), _) => legal,
+                (None, Some(closed)) => {
+                    if closed.followed {
                         let expire_time = time.after(self.origin.retention);
                         Arc::make_mut(&mut self.properties).expire_points(expire_time);
                     }
                     self.close(closed);
                     true
                 }
-                None => return Err(illegal("an event that this version does not know", event)),
+                (None, None) => {
+                    return Err(illegal("an event that this version does not know", event));
+                }
             },
         };
         if legal {
@@ -216,9 +248,66 @@ impl State {
         }
     }
 
+    fn signaled(&mut self, it: &WorkflowExecutionSignaledEventAttributes) {
+        Arc::make_mut(&mut self.signals).signaled(it);
+        if it.external_workflow_execution.is_some() {
+            Arc::make_mut(&mut self.received).signaled(it);
+        }
+    }
+
+    /// What an event that has to do with other runs does; `None`: it has not.
+    fn across(&mut self, id: i64, attributes: &Attributes) -> Option<bool> {
+        Some(match attributes {
+            Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(it) => {
+                self.externals_mut().signal_initiated(id, it)
+            }
+            Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(it) => {
+                self.externals_mut().cancel_initiated(id, it)
+            }
+            Attributes::ExternalWorkflowExecutionSignaledEventAttributes(it) => {
+                self.externals_mut().gone(it.initiated_event_id)
+            }
+            Attributes::SignalExternalWorkflowExecutionFailedEventAttributes(it) => {
+                self.externals_mut().gone(it.initiated_event_id)
+            }
+            Attributes::ExternalWorkflowExecutionCancelRequestedEventAttributes(it) => {
+                self.externals_mut().gone(it.initiated_event_id)
+            }
+            Attributes::RequestCancelExternalWorkflowExecutionFailedEventAttributes(it) => {
+                self.externals_mut().gone(it.initiated_event_id)
+            }
+            Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(it) => {
+                self.children_mut().initiated(id, it)
+            }
+            Attributes::ChildWorkflowExecutionStartedEventAttributes(it) => {
+                self.children_mut().started(id, it)
+            }
+            Attributes::StartChildWorkflowExecutionFailedEventAttributes(it) => {
+                self.children_mut().gone(it.initiated_event_id)
+            }
+            Attributes::ChildWorkflowExecutionCompletedEventAttributes(it) => {
+                self.children_mut().gone(it.initiated_event_id)
+            }
+            Attributes::ChildWorkflowExecutionFailedEventAttributes(it) => {
+                self.children_mut().gone(it.initiated_event_id)
+            }
+            Attributes::ChildWorkflowExecutionCanceledEventAttributes(it) => {
+                self.children_mut().gone(it.initiated_event_id)
+            }
+            Attributes::ChildWorkflowExecutionTimedOutEventAttributes(it) => {
+                self.children_mut().gone(it.initiated_event_id)
+            }
+            Attributes::ChildWorkflowExecutionTerminatedEventAttributes(it) => {
+                self.children_mut().gone(it.initiated_event_id)
+            }
+            _ => return None,
+        })
+    }
+
     /// A durable fact that history does not hold.
     pub(crate) fn change(&mut self, change: &Change, time: Time) -> Result<(), Illegal> {
         let legal = match change {
+            change if self.closed.is_some() && !fits_closed(change) => false,
             Change::Buffered(event) => {
                 self.effect(event)?;
                 Arc::make_mut(&mut self.buffer).push(event);
@@ -255,6 +344,14 @@ impl State {
                 Arc::make_mut(&mut self.properties).typed(it);
                 true
             }
+            Change::Delivered(it) => match &it.effect {
+                Some(effect) => self.delivered(effect),
+                None => false,
+            },
+            Change::NamespaceName(name) => {
+                self.namespace_name.clone_from(name);
+                true
+            }
         };
         if legal {
             Ok(())
@@ -265,11 +362,27 @@ impl State {
         }
     }
 
+    fn delivered(&mut self, effect: &delivered::Effect) -> bool {
+        match effect {
+            delivered::Effect::ParentClosed(initiated) => self.children_mut().told(*initiated),
+            delivered::Effect::ParentMoved(run) => {
+                self.as_child.parent_moved = run.as_slice().try_into().ok().map(RunId);
+                self.as_child.parent_moved.is_some()
+            }
+            delivered::Effect::Begun(_) => std::mem::take(&mut self.as_child.waits),
+            delivered::Effect::ChildClosed(_) => {
+                !std::mem::replace(&mut self.as_child.parent_told, true) && self.closed.is_some()
+            }
+        }
+    }
+
     fn close(&mut self, closed: close::Closed) {
         self.closed = Some(closed);
         self.task_mut().run_closed();
         // What was pending will not happen; what was running is still shown.
         self.timers = Arc::default();
+        self.externals = Arc::default();
+        self.as_child.waits = false;
         self.buffer = Arc::default();
     }
 
@@ -279,6 +392,14 @@ impl State {
 
     pub(super) fn activities_mut(&mut self) -> &mut activity::Part {
         Arc::make_mut(&mut self.activities)
+    }
+
+    fn children_mut(&mut self) -> &mut child::Part {
+        Arc::make_mut(&mut self.children)
+    }
+
+    fn externals_mut(&mut self) -> &mut external::Part {
+        Arc::make_mut(&mut self.externals)
     }
 
     fn timers_mut(&mut self) -> &mut timer::Part {
@@ -296,6 +417,14 @@ impl State {
         };
         postcard::from_bytes(rest).ok()
     }
+}
+
+/// A closed run hears that what it owed to others was delivered, and that it was reset or is to be deleted.
+fn fits_closed(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Delivered(_) | Change::ResetTo(_) | Change::DeleteRequested(_)
+    )
 }
 
 fn illegal(why: &str, event: &HistoryEvent) -> Illegal {

@@ -29,6 +29,7 @@ use super::transition::{Draft, Extra};
 use super::{Limits, Refusal, Successor, cron, wire};
 use crate::id::RunId;
 use crate::kind::Context;
+use crate::planted::{Fault, planted};
 
 /// How the run before ended.
 pub(crate) enum End<'a> {
@@ -174,6 +175,11 @@ pub(crate) fn begin(
         start_request_id: uuid::Uuid::from_u128(context.entropy.bits()).to_string(),
         retention: Some(wire::duration(state.origin.retention)),
         search_attribute_types: types.into_iter().collect(),
+        received: if planted(Fault::EffectTwiceAcrossContinueAsNew) {
+            Vec::new()
+        } else {
+            state.received.bequeathed()
+        },
     };
     let extra = Extra {
         links,

@@ -222,8 +222,8 @@ impl<'a> Draft<'a> {
         self.change(Change::Flushed(record::Flushed {}));
         let mut started = Vec::new();
         for mut event in events {
-            if let Some(Attributes::ActivityTaskStartedEventAttributes(it)) = &event.attributes {
-                started.push((it.scheduled_event_id, self.state.next_event_id));
+            if let Some(opened) = buffer::starts(&event) {
+                started.push((opened, self.state.next_event_id));
             }
             if let Some(scheduled) = buffer::unknown_started(&event) {
                 let id = started.iter().find(|(of, _)| *of == scheduled);

@@ -182,7 +182,7 @@ pub(crate) fn settle(run: Run<'_>, seen: &State, step: &mut Step, now: Time) {
     }
     let head = step.transition.as_ref().map_or(run.state, |it| &it.state);
     let has_task = head.task.current.is_some() || speculative.is_some();
-    if head.is_open() && !has_task && updates.wants_task() {
+    if head.is_open() && !has_task && !head.as_child.waits && updates.wants_task() {
         let task = workflow_task::schedule_speculative(head, run.volatile, now);
         run.volatile.speculative = Some(task);
     }

@@ -329,7 +329,8 @@ impl Part {
 /// Schedules a workflow task, unless there is one or the run may not have one yet.
 pub(crate) fn schedule(draft: &mut Draft<'_>) {
     let part = &draft.state.task;
-    if !draft.state.is_open() || part.current.is_some() || part.backoff_until.is_some() {
+    let waits = part.backoff_until.is_some() || draft.state.as_child.waits;
+    if !draft.state.is_open() || part.current.is_some() || waits {
         return;
     }
     schedule_now(draft, false);
@@ -338,7 +339,8 @@ pub(crate) fn schedule(draft: &mut Draft<'_>) {
 /// The time before the first workflow task is over.
 pub(crate) fn end_backoff(draft: &mut Draft<'_>) {
     let part = &draft.state.task;
-    if part.backoff_until.is_some_and(|until| until <= draft.now) && part.current.is_none() {
+    let waits = part.current.is_some() || draft.state.as_child.waits;
+    if part.backoff_until.is_some_and(|until| until <= draft.now) && !waits {
         schedule_now(draft, true);
     }
 }
@@ -346,7 +348,8 @@ pub(crate) fn end_backoff(draft: &mut Draft<'_>) {
 /// A request to cancel, or a signal with start, does not wait for the time before the first workflow task.
 pub(crate) fn schedule_despite_backoff(draft: &mut Draft<'_>) {
     let part = &draft.state.task;
-    if part.backoff_until.is_some() && part.current.is_none() {
+    let waits = part.current.is_some() || draft.state.as_child.waits;
+    if part.backoff_until.is_some() && !waits {
         schedule_now(draft, true);
     }
 }

@@ -3,6 +3,7 @@
 //! A table of contents; the substance is one function per RPC in the files beside. Tokens leave here as plain messages of
 //! `cairn.token.v1`: the frontend seals and opens them.
 
+use cairn_proto::cairn::effect::v1 as effect;
 use cairn_proto::cairn::history::v1 as history;
 use cairn_proto::cairn::history::v1::history_service_server::HistoryService;
 use cairn_proto::temporal::api::workflowservice::v1 as public;
@@ -12,6 +13,7 @@ use super::History;
 
 mod activity;
 mod change;
+mod deliver;
 mod query;
 mod read;
 mod reset;
@@ -20,6 +22,8 @@ mod update;
 mod wait;
 mod wire;
 mod workflow_task;
+
+pub(super) use deliver::deliver;
 
 type Result<T> = std::result::Result<Response<T>, Status>;
 
@@ -219,6 +223,12 @@ impl HistoryService for History {
         request: Request<history::RespondActivityTaskCanceledRequest>,
     ) -> Result<public::RespondActivityTaskCanceledResponse> {
         activity::canceled(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn deliver(&self, request: Request<effect::Message>) -> Result<effect::Outcome> {
+        deliver::deliver(&self.0, request.into_inner())
             .await
             .map(Response::new)
     }

@@ -21,6 +21,7 @@ use crate::kind::{Queue, Unavailable};
 use crate::shard::{Config, Load, Loaded, Output, Released, Shard, Taken, Target};
 
 mod offering;
+mod sending;
 
 pub(super) type Receiver = oneshot::Receiver<Released<Workflow>>;
 
@@ -68,6 +69,7 @@ enum Stay {
 struct Errands {
     loads: VecDeque<Load>,
     moved: Vec<RunId>,
+    sends: Vec<sending::Sending>,
     dirty: bool,
     offers: bool,
     next_tick: Option<Time>,
@@ -367,6 +369,7 @@ impl Slot {
         if let Some(next) = errands.next_tick {
             shell.alarm.at_latest(next);
         }
+        self.send(shell, errands.sends);
         errands.loads
     }
 }
@@ -406,6 +409,16 @@ impl Owned {
                     });
                     errands.offers = true;
                 }
+                Output::Send {
+                    run,
+                    effect,
+                    message,
+                } => errands.sends.push(sending::Sending {
+                    epoch: self.epoch,
+                    run,
+                    effect,
+                    message,
+                }),
                 Output::Load(load) => errands.loads.push_back(load),
                 Output::Moved(run) => errands.moved.push(run),
                 Output::Quarantined(run, why) => {

@@ -63,7 +63,7 @@ impl Cache {
 /// May a run leave memory?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leave {
-    /// Somebody waits in it, or its volatile part knows of a time that the log does not.
+    /// Somebody waits in it, it owes something to others, or its volatile part knows of a time that the log does not.
     No,
     /// Behind a checkpoint.
     Checkpointed,
@@ -71,7 +71,7 @@ enum Leave {
 }
 
 fn may_leave<K: Kind>(cached: &Cached<K>) -> Leave {
-    if !cached.askers.is_empty() {
+    if !cached.askers.is_empty() || cached.owes {
         return Leave::No;
     }
     let fresh = K::next_wake(&cached.state, &K::Volatile::default());
@@ -209,6 +209,7 @@ impl<K: Kind> Shard<K> {
         if self.looks_under_way() {
             self.cache.left.insert(cached.run);
         }
+        self.outbox.forget(cached.run);
         self.cache.runs -= 1;
         self.cache.bytes -= cached.weight;
         self.loaded.remove(&cached.run);

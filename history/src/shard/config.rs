@@ -23,6 +23,11 @@ pub struct Config {
     pub waiting_max: usize,
     /// Offers of one queue that matching holds at most.
     pub offered_max: usize,
+    /// Messages to other runs that are on their way at one time.
+    pub sent_max: usize,
+    /// How long to wait with a message that did not get there; it doubles, up to `send_retry_max`.
+    pub send_retry: Duration,
+    pub send_retry_max: Duration,
     /// Wake-ups of runs that are not loaded, kept in memory.
     pub wake_ups_max: usize,
     /// How far ahead wake-ups are read.
@@ -62,6 +67,9 @@ impl Default for Config {
             undurable_bytes_max: 16 << 20,
             waiting_max: 10_000,
             offered_max: 2_000,
+            sent_max: 256,
+            send_retry: Duration::from_millis(100),
+            send_retry_max: Duration::from_secs(10),
             wake_ups_max: 1_000,
             horizon: Duration::from_mins(10),
             loads_max: 64,

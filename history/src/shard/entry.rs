@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::tail::{self, Tail};
 use super::turn::Turn;
 use crate::id::{Epoch, RunId, Ticket, Time};
-use crate::kind::{Kind, Successor, Transition};
+use crate::kind::{Kind, Successor, Transition, found_at};
 use crate::log::{Parked, Record, Row, Write};
 use crate::planted::{Fault, planted};
 use crate::search_attribute::Term;
@@ -133,6 +133,8 @@ pub(super) struct Cached<K: Kind> {
     pub(super) fresh_bytes: usize,
     /// When it is to be woken, as armed.
     pub(super) wake: Option<Time>,
+    /// It owes something to other runs: it stays until that is delivered.
+    pub(super) owes: bool,
     /// Askers in the volatile part.
     pub(super) askers: BTreeSet<Ticket>,
     /// What it weighs in the cache.
@@ -185,6 +187,7 @@ impl<K: Kind> Cached<K> {
             fresh_records: 0,
             fresh_bytes: 0,
             wake: None,
+            owes: false,
             askers: BTreeSet::new(),
             weight: 0,
         };
@@ -242,6 +245,11 @@ impl<K: Kind> Cached<K> {
         }
     }
 
+    /// Is it closed, and has its time passed?
+    pub(super) fn expired(&self, now: Time) -> bool {
+        !K::is_open(&self.state) && K::expired(&self.state, now)
+    }
+
     /// What a transition writes as `wake_at`. The first one behind a checkpoint (as queued, not as committed) makes the run hot
     /// again; a closed run is found again when its retention has passed.
     fn move_wake_at(&mut self) -> Option<Time> {
@@ -249,7 +257,7 @@ impl<K: Kind> Cached<K> {
             let before = std::mem::replace(&mut self.wake_at, WakeAt::Hot);
             (before != WakeAt::Hot && !planted(Fault::CheckpointOvertakes)).then_some(Time(0))
         } else {
-            let wake = K::next_wake(&self.state, &self.volatile);
+            let wake = found_at::<K>(&self.state, &self.volatile);
             self.wake_at = WakeAt::At(wake);
             wake
         }

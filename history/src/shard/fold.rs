@@ -6,7 +6,7 @@ use super::checkpoint::unseal;
 use super::entry::{Cached, WakeAt};
 use super::tail::Tail;
 use crate::id::{Key, RunId, Time};
-use crate::kind::{Illegal, Kind};
+use crate::kind::{Illegal, Kind, found_at};
 use crate::log::{Record, Stored};
 
 impl<K: Kind> Cached<K> {
@@ -37,6 +37,7 @@ impl<K: Kind> Cached<K> {
         if K::key(&state) != *key {
             return Err(Illegal("the run belongs to another id".to_owned()));
         }
+        let owes = !K::effects(&state).is_empty();
         let mut volatile = K::Volatile::default();
         K::restore_heartbeats(&mut volatile, &heartbeats);
         Ok(Self {
@@ -54,6 +55,7 @@ impl<K: Kind> Cached<K> {
             fresh_records: fold.seq - begin,
             fresh_bytes: bytes,
             wake: None,
+            owes,
             askers: std::collections::BTreeSet::new(),
             weight: 0,
         })
@@ -63,7 +65,7 @@ impl<K: Kind> Cached<K> {
     pub(super) fn found_wake(&self, before: Option<Time>) -> WakeAt {
         match before {
             _ if !K::is_open(&self.state) => {
-                WakeAt::At(K::next_wake(&self.state, &K::Volatile::default()))
+                WakeAt::At(found_at::<K>(&self.state, &K::Volatile::default()))
             }
             None => WakeAt::Unknown,
             Some(Time(0)) => WakeAt::Hot,

@@ -370,6 +370,7 @@ impl<K: Kind> Shard<K> {
                 }
             }
             What::Look(parked) => self.put_back(&parked, out),
+            What::Send(effect) | What::Delivered(effect, _) => self.send_later(turn.run, &effect),
         }
     }
 }

@@ -171,11 +171,11 @@ impl<K: Kind> Shard<K> {
     /// What a run owes and when it wakes, after its state may have changed.
     pub(super) fn settle(&mut self, key: &Arc<Key>, run: RunId, out: &mut Vec<Output<K>>) {
         let durable = self.head.durable();
-        let Some(cached) = self
-            .entries
-            .get_mut(key)
-            .and_then(|entry| entry.run_mut(run))
-        else {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        let behind = entry.last;
+        let Some(cached) = entry.run_mut(run) else {
             return;
         };
         let owed = K::owe(&cached.state, &cached.volatile, self.now);
@@ -184,10 +184,14 @@ impl<K: Kind> Shard<K> {
             self.wakes.arm(key, run, cached.wake, wake);
             cached.wake = wake;
         }
+        let effects = K::effects(&cached.state);
+        cached.owes = !effects.is_empty();
         cached.tail.trim(self.config.tail_bytes_max, durable);
         self.cache.weigh(cached);
-        let expired = !K::is_open(&cached.state) && K::expired(&cached.state, self.now);
+        let expired = !cached.owes && cached.expired(self.now);
         self.offers.settle(key, run, owed).put(out);
+        self.outbox.settle(key, run, effects, behind);
+        self.send(out);
         if expired {
             self.delete(key, run, out);
         } else {
@@ -211,6 +215,7 @@ impl<K: Kind> Shard<K> {
     pub(super) fn gone(&mut self, run: Option<RunId>, out: &mut Vec<Output<K>>) {
         if let Some(run) = run {
             self.wakes.forget(run);
+            self.outbox.forget(run);
             self.offers.gone(run).put(out);
         }
     }

@@ -6,6 +6,7 @@ mod laws;
 mod leaving;
 mod loads;
 mod offering;
+mod sending;
 mod toy;
 mod waking;
 mod world;

@@ -42,6 +42,10 @@ pub(super) enum What<K: Kind> {
     Wake,
     /// Is this parked offer still owed?
     Look(Parked),
+    /// This must be sent to another run.
+    Send(K::Effect),
+    /// This came of what was sent.
+    Delivered(K::Effect, K::Outcome),
 }
 
 impl<K: Kind> Turn<K> {
@@ -63,6 +67,14 @@ impl<K: Kind> Turn<K> {
         Self::new(What::Look(parked), run, None)
     }
 
+    pub(super) fn send(run: RunId, effect: K::Effect) -> Self {
+        Self::new(What::Send(effect), Some(run), None)
+    }
+
+    pub(super) fn delivered(run: RunId, effect: K::Effect, outcome: K::Outcome) -> Self {
+        Self::new(What::Delivered(effect, outcome), Some(run), None)
+    }
+
     fn new(what: What<K>, run: Option<RunId>, start_request_id: Option<String>) -> Self {
         Self {
             what,
@@ -79,7 +91,7 @@ impl<K: Kind> Turn<K> {
     pub(super) fn ticket(&self) -> Option<Ticket> {
         match self.what {
             What::Question(ticket, _) => Some(ticket),
-            What::Wake | What::Look(_) => None,
+            What::Wake | What::Look(_) | What::Send(_) | What::Delivered(..) => None,
         }
     }
 
@@ -223,6 +235,17 @@ impl<K: Kind> Shard<K> {
                 };
                 self.wake(key, run, &turn.events, limits, out)?
             }
+            What::Send(effect) => {
+                let effect = effect.clone();
+                return self.send_turn(key, address, &effect, turn, out);
+            }
+            What::Delivered(effect, outcome) => {
+                if !self.outbox.is_sent(turn.run, effect) {
+                    return None;
+                }
+                let (asked, mut context) = self.asked(key, address, NOBODY, &turn, limits)?;
+                K::delivered(asked, effect, outcome, &mut context)
+            }
             What::Question(ticket, question) => {
                 let ticket = *ticket;
                 let (asked, mut context) = self.asked(key, address, ticket, &turn, limits)?;
@@ -281,7 +304,7 @@ impl<K: Kind> Shard<K> {
             self.settle(key, run, out);
             return None;
         }
-        if !K::is_open(&cached.state) && K::expired(&cached.state, self.now) {
+        if !cached.owes && cached.expired(self.now) {
             self.delete(key, run, out);
             return None;
         }
@@ -318,7 +341,9 @@ impl<K: Kind> Shard<K> {
             Ok(step) => {
                 let moves = step.transition.is_some() || step.successor.is_some();
                 self.perform(key, address, step, ticket, out);
-                if ticket.is_none() && !moves {
+                if let What::Delivered(effect, _) = &turn.what {
+                    self.send_later(turn.run, effect);
+                } else if ticket.is_none() && !moves {
                     self.wake_later(key, address);
                 }
                 None
@@ -326,6 +351,8 @@ impl<K: Kind> Shard<K> {
             Err(Stop::Refused(refusal)) => {
                 if let Some(ticket) = ticket {
                     self.refuse(key, ticket, refusal, out);
+                } else if let What::Delivered(effect, _) = &turn.what {
+                    self.send_later(turn.run, effect);
                 } else {
                     if let Some(run) = address {
                         self.settle(key, run, out);
@@ -352,11 +379,12 @@ impl<K: Kind> Shard<K> {
             What::Question(ticket, _) => out.push(unavailable(ticket, why)),
             What::Wake => {}
             What::Look(parked) => self.look_over(&parked.queue, out),
+            What::Send(effect) | What::Delivered(effect, _) => self.send_later(turn.run, &effect),
         }
     }
 
     /// Adds what memory has of these events; the ids that the store must be asked for. It has them: they are durable.
-    fn held_events(
+    pub(super) fn held_events(
         &self,
         key: &Key,
         run: RunId,

@@ -262,6 +262,7 @@ impl World {
             retention: self.plan.retention,
             eager: false,
             signal,
+            parent: None,
         };
         let kind = Kind::Start {
             key: key.clone(),

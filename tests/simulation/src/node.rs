@@ -2,6 +2,7 @@
 //!
 //! Every input of a shard goes through [`World::step`]. Deliberately absent: rules; they are in the state machines that this carries.
 
+mod effects;
 mod history;
 mod matching;
 mod member;
@@ -11,7 +12,7 @@ mod writer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use cairn_history::execution::Workflow;
+use cairn_history::execution::{Effect, Workflow};
 use cairn_history::id::{Epoch, Key, RunId, ShardId, Ticket, Time};
 use cairn_history::kind::{Offer, Queue};
 use cairn_history::placement::View;
@@ -99,9 +100,22 @@ enum Asker {
 /// A call of this node to another (or itself).
 #[derive(Debug)]
 enum Pending {
-    PassedOn { to: Place, id: CallId },
-    Start { poll: PollId },
-    Offer { shard: ShardId },
+    PassedOn {
+        to: Place,
+        id: CallId,
+    },
+    Start {
+        poll: PollId,
+    },
+    Offer {
+        shard: ShardId,
+    },
+    Effect {
+        shard: ShardId,
+        epoch: Epoch,
+        run: RunId,
+        effect: Effect,
+    },
 }
 
 /// Why the database was called.

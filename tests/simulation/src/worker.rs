@@ -380,6 +380,7 @@ impl World {
         let name = self.workers[index].sticky();
         Question::CompleteWorkflowTask(Box::new(CompleteWorkflowTask {
             token: task.token,
+            namespace: "n".to_owned(),
             identity,
             commands,
             sticky: sticky.then_some((name, STICKY)),

@@ -12,6 +12,7 @@ use cairn_proto::temporal::api::history::v1::{
 use cairn_proto::temporal::api::sdk::v1::UserMetadata;
 use serde::{Deserialize, Serialize};
 
+use super::super::child::Parent;
 use super::super::retry::Policy;
 use super::super::{kept, wire};
 use crate::id::{NamespaceId, RunId, Time};
@@ -47,6 +48,8 @@ pub(crate) struct Origin {
     pub(crate) user_metadata: Option<UserMetadata>,
     /// The first event has links, which the next run of the chain has too.
     pub(crate) has_links: bool,
+    /// Boxed: most runs have none.
+    pub(crate) parent: Option<Box<Parent>>,
 }
 
 impl Origin {
@@ -89,6 +92,7 @@ impl Origin {
             priority: kept(it.priority.as_ref()),
             user_metadata: event.user_metadata.clone(),
             has_links: !event.links.is_empty(),
+            parent: Parent::of(it).map(Box::new),
         })
     }
 

@@ -72,7 +72,8 @@ pub(super) fn filled(question: &Question) -> Question {
         | Question::StickyWorkerUnavailable
         | Question::ResetSticky
         | Question::Describe
-        | Question::Position => {}
+        | Question::Position
+        | Question::Deliver(_) => {}
     }
     question
 }

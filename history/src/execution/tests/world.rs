@@ -267,6 +267,7 @@ impl World {
             retention: Duration::from_hours(1),
             eager: words.contains(&"eager"),
             signal,
+            parent: None,
         };
         self.ask(&Question::Start(Box::new(start)));
     }
@@ -380,6 +381,7 @@ impl World {
         let messages = commands.clone().filter_map(message).collect();
         let question = CompleteWorkflowTask {
             token: self.held(),
+            namespace: "n".to_owned(),
             identity: "worker".to_owned(),
             commands: commands
                 .filter(|it| !it.is_empty() && !it.starts_with("reject "))
@@ -924,6 +926,10 @@ impl World {
                 }
                 text
             }
+            Answer::Delivered(outcome) => match outcome.outcome {
+                Some(came) => format!("delivered {came:?}"),
+                None => return,
+            },
             Answer::Done
             | Answer::Signaled { again: false, .. }
             | Answer::Heartbeat { .. }

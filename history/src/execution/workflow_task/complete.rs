@@ -14,8 +14,8 @@ use crate::execution::state::State;
 use crate::execution::transition::{Draft, Extra};
 use crate::execution::{
     Answer, CompleteWorkflowTask, Outcome, Refusal, Run, Step, Successor, Volatile,
-    WorkflowTaskCompleted, WorkflowTaskToken, activity, close, continue_as_new, marker, properties,
-    query, refuse, timer, update, wire,
+    WorkflowTaskCompleted, WorkflowTaskToken, activity, child, close, continue_as_new, external,
+    marker, properties, query, refuse, timer, update, wire,
 };
 use crate::kind::{Answered, Context, Stop};
 
@@ -251,6 +251,9 @@ fn handle(it: &mut Completing<'_, '_>, attributes: &Attributes) -> Result<(), Ba
             properties::modify(it, upserted_memo.as_ref())
         }
         Attributes::ProtocolMessage { message_id } => update::by_command(it, message_id),
+        Attributes::StartChild(command) => child::start(it, command),
+        Attributes::SignalExternal(command) => external::signal(it, command),
+        Attributes::RequestCancelExternal(command) => external::request_cancel(it, command),
         Attributes::Unknown { .. } => Err(Bad::Refused(Refusal::Invalid(unknown(attributes)))),
         Attributes::Missing { command_type } => Err(Bad::missing(*command_type)),
         Attributes::NotBuilt { command_type } => Err(Bad::not_built(*command_type)),

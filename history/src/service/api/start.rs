@@ -180,6 +180,7 @@ fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
         retention: std::time::Duration::ZERO,
         eager: request_eager_execution,
         signal: None,
+        parent: None,
     }
 }
 
@@ -244,5 +245,6 @@ fn destructure_with_signal(request: public::SignalWithStartWorkflowExecutionRequ
         retention: std::time::Duration::ZERO,
         eager: false,
         signal: Some(signal),
+        parent: None,
     }
 }

@@ -158,6 +158,7 @@ fn destructure(
 ) -> CompleteWorkflowTask {
     #[expect(deprecated, reason = "older SDKs still send these fields")]
     let public::RespondWorkflowTaskCompletedRequest {
+        namespace,
         commands,
         identity,
         sticky_attributes,
@@ -179,6 +180,7 @@ fn destructure(
     });
     CompleteWorkflowTask {
         token: wire::workflow_task_token(token),
+        namespace,
         identity,
         commands: commands.into_iter().map(Command::from).collect(),
         sticky,

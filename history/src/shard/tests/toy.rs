@@ -33,6 +33,8 @@ pub(super) struct State {
     closed: Option<Time>,
     timer: Option<Time>,
     tasks: BTreeMap<i64, (String, u8, Time)>,
+    /// What is owed to others, by the event that asked for it.
+    pub(super) owed: BTreeSet<i64>,
     pub(super) seen: BTreeSet<String>,
 }
 
@@ -43,6 +45,8 @@ pub(super) enum Change {
     Timer(Option<Time>),
     Task(i64, String, u8, Time),
     Took(i64),
+    Owe(i64),
+    Told(i64),
     Close(Time),
     /// A record that no state can take.
     Nonsense,
@@ -69,6 +73,8 @@ pub(super) enum Question {
         priority: u8,
     },
     Take(i64),
+    /// Owes something to another run.
+    Owe,
     Timer(Time),
     /// Volatile: wake at this time though the log knows of none.
     Alarm(Time),
@@ -121,6 +127,12 @@ impl State {
             }
             Change::Took(id) => {
                 self.tasks.remove(&id);
+            }
+            Change::Owe(id) => {
+                self.owed.insert(id);
+            }
+            Change::Told(id) => {
+                self.owed.remove(&id);
             }
             Change::Close(time) => {
                 self.closed = Some(time);
@@ -241,6 +253,9 @@ impl Kind for Toy {
     type Question = Question;
     type Answer = Answer;
     type Refusal = Refusal;
+    type Effect = i64;
+    type Message = i64;
+    type Outcome = bool;
 
     fn ask(
         asked: Asked<'_, Self>,
@@ -302,6 +317,7 @@ impl Kind for Toy {
                 return Err(Stop::Refused(Refusal::NotFound));
             }
             Question::Take(task) => (vec![Change::Took(*task)], 1),
+            Question::Owe => (vec![Change::Owe(state.next_event)], 1),
             Question::Timer(time) => (vec![Change::Timer(Some(*time))], 1),
             Question::Close | Question::Next => (vec![Change::Close(now)], 1),
             Question::Break => (vec![Change::Nonsense], 0),
@@ -372,6 +388,41 @@ impl Kind for Toy {
                 time: *time,
             })
             .collect()
+    }
+
+    fn effects(state: &State) -> Vec<i64> {
+        state.owed.iter().copied().collect()
+    }
+
+    fn message(
+        _state: &State,
+        effect: &i64,
+        events: &[HistoryEvent],
+    ) -> Result<i64, Stop<Refusal>> {
+        let event = events.iter().find(|event| event.event_id == *effect);
+        event
+            .map(|event| event.task_id)
+            .ok_or_else(|| Stop::Needs(vec![*effect]))
+    }
+
+    /// An outcome that is false cannot be recorded now.
+    fn delivered(
+        asked: Asked<'_, Self>,
+        effect: &i64,
+        outcome: &bool,
+        context: &mut Context<'_>,
+    ) -> Outcome<Self> {
+        if !outcome {
+            return Err(Stop::Refused(Refusal::Unlucky));
+        }
+        let mut step = step(context.ticket, Answer::Done);
+        step.answers.clear();
+        let run = asked.run.filter(|run| run.state.owed.contains(effect));
+        step.transition = run.map(|run| {
+            let told = [Change::Told(*effect)];
+            transition(Some(run.state), run.id, context.now, &told, 0)
+        });
+        Ok(step)
     }
 
     fn next_wake(state: &State, volatile: &Volatile) -> Option<Time> {

@@ -123,6 +123,10 @@ impl Table {
                 Toy::is_open(&state),
                 "row and fold of {run}"
             );
+            if !state.owed.is_empty() {
+                let found = kept.wake_at == Some(Time(0));
+                assert!(found, "nobody will send what {run} owes");
+            }
             if !kept.row.is_open() {
                 assert!(kept.wake_at.is_some(), "nobody will delete {run}");
                 continue;
@@ -248,6 +252,8 @@ pub(super) struct World {
     pub(super) loads: VecDeque<Load>,
     /// What matching was told and holds, by run and event.
     pub(super) offered: BTreeMap<(RunId, i64), Offer>,
+    /// What is on its way to other runs, by run and event.
+    pub(super) sent: BTreeSet<(RunId, i64)>,
     pub(super) takes: VecDeque<Taken>,
     pub(super) quarantined: Vec<RunId>,
     pub(super) moved: Vec<RunId>,
@@ -284,6 +290,7 @@ impl World {
             answers: BTreeMap::new(),
             loads: VecDeque::new(),
             offered: BTreeMap::new(),
+            sent: BTreeSet::new(),
             takes: VecDeque::new(),
             quarantined: Vec::new(),
             moved: Vec::new(),
@@ -308,6 +315,7 @@ impl World {
         self.loads.clear();
         self.takes.clear();
         self.offered.clear();
+        self.sent.clear();
         self.quarantined.clear();
         self.table.epoch = Epoch(self.table.epoch.0.max(1) + 1);
         self.shard = fresh(self.table.epoch, &self.config);
@@ -446,6 +454,24 @@ impl World {
         self.carry(out);
     }
 
+    /// What was sent comes to its receiver, and its sender hears of it.
+    pub(super) fn deliver(&mut self, run: RunId, effect: i64, outcome: bool) {
+        self.sent.remove(&(run, effect));
+        let mut out = Vec::new();
+        let (now, limits) = (self.now, &self.limits);
+        self.shard
+            .delivered(run, effect, outcome, now, limits, &mut out);
+        self.carry(out);
+    }
+
+    /// What was sent is lost.
+    pub(super) fn lose(&mut self, run: RunId, effect: i64) {
+        self.sent.remove(&(run, effect));
+        let mut out = Vec::new();
+        self.shard.undelivered(run, effect, self.now, &mut out);
+        self.carry(out);
+    }
+
     /// Loads, commits and ticks until nothing moves.
     pub(super) fn rest(&mut self) {
         for _ in 0..3_000 {
@@ -488,6 +514,17 @@ impl World {
                         let task = (run, offer.task.scheduled_event_id);
                         assert_eq!(self.offered.insert(task, offer), None, "offered twice");
                     }
+                }
+                Output::Send {
+                    run,
+                    effect,
+                    message,
+                } => {
+                    let state = self.table.runs.get(&run).map(Kept::state);
+                    let owed = state.is_some_and(|state| state.owed.contains(&effect));
+                    assert!(owed, "what was sent is not durably owed");
+                    assert_eq!(message, effect * 10, "another event");
+                    self.sent.insert((run, effect));
                 }
                 Output::Load(load) => self.loads.push_back(load),
                 Output::Moved(run) => self.moved.push(run),

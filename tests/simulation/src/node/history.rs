@@ -54,6 +54,11 @@ impl World {
                 }
                 self.offer(node, shard);
             }
+            Output::Send {
+                run,
+                effect,
+                message,
+            } => self.send_effect(node, shard, run, effect, message),
             Output::Load(load) => self.load(node, shard, load),
             Output::Moved(_) => {}
             Output::Quarantined(run, why) => self.quarantined(run, &why),

@@ -195,6 +195,12 @@ impl World {
             Pending::PassedOn { to, id } => self.reply(node, to, id, reply),
             Pending::Start { poll } => self.start_answered(node, poll, reply),
             Pending::Offer { shard } => self.offer_answered(node, shard, id, reply),
+            Pending::Effect {
+                shard,
+                epoch,
+                run,
+                effect,
+            } => self.effect_answered(node, shard, epoch, run, effect, reply),
         }
     }
 
