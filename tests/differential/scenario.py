@@ -16,6 +16,7 @@ from typing import Any
 from google.protobuf.message import Message
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from tests.differential.player import Players
 from tests.differential.scrub import Json, Scrubber
@@ -74,6 +75,8 @@ class Stage:
         self.binary = binary
         self.scrubber = Scrubber()
         self.documents: dict[str, Json] = {}
+        self.workflows: set[type] = set()
+        self.started: list[WorkflowHandle[Any, Any]] = []
 
     @property
     def queue(self) -> str:
@@ -82,11 +85,24 @@ class Stage:
 
     def worker(self, workflows: Sequence[type] = (), activities: Sequence[Callable[..., Any]] = (), **options: Any) -> AbstractAsyncContextManager[Any]:
         """An SDK worker on the scenario's queue."""
+        self.workflows |= set(workflows)
         return sdk.worker(self.client, self.queue, workflows, activities, **options)
 
     async def start(self, run: Any, *args: Any, suffix: str = "", **options: Any) -> WorkflowHandle[Any, Any]:
         """Starts a workflow with the scenario's id and queue."""
-        return await self.client.start_workflow(run, args=args, id=self.id + suffix, task_queue=self.queue, **options)
+        handle = await self.client.start_workflow(run, args=args, id=self.id + suffix, task_queue=self.queue, **options)
+        self.started.append(handle)
+        return handle
+
+    async def replay(self) -> None:
+        """Has the SDK's own replayer go through every run that the scenario started and its workers worked on."""
+        if not self.workflows:
+            return
+        replayer = Replayer(workflows=list(self.workflows), workflow_runner=UnsandboxedWorkflowRunner())
+        for handle in self.started:
+            history = await self.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id).fetch_history()
+            if any(event.HasField("workflow_task_completed_event_attributes") for event in history.events):
+                await replayer.replay_workflow(history)
 
     def keep(self, label: str, value: Message | Json) -> None:
         """Keeps a message or a JSON value for the comparison."""
