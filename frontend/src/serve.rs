@@ -9,7 +9,9 @@ use tonic::{Request, Response, Status};
 
 use crate::error::Error;
 use crate::worker::{activity, by_id, poll, registry, workflow_task};
-use crate::workflow::{cancel, delete, describe, query, reset, signal, start, terminate, update};
+use crate::workflow::{
+    cancel, delete, describe, options, query, reset, signal, start, terminate, update,
+};
 use crate::{
     Frontend, cluster, deadline, history, namespace, off, operator, task_queue, visibility,
 };
@@ -79,6 +81,8 @@ serve! { WorkflowService, pb:
         poll_workflow_execution_update: PollWorkflowExecutionUpdateRequest
             => PollWorkflowExecutionUpdateResponse = update::poll;
         reset_workflow_execution: ResetWorkflowExecutionRequest => ResetWorkflowExecutionResponse = reset::reset;
+        update_workflow_execution_options: UpdateWorkflowExecutionOptionsRequest
+            => UpdateWorkflowExecutionOptionsResponse = options::update;
         delete_workflow_execution: DeleteWorkflowExecutionRequest
             => DeleteWorkflowExecutionResponse = delete::delete;
         describe_workflow_execution: DescribeWorkflowExecutionRequest

@@ -52,6 +52,7 @@ mod external;
 mod inbox;
 mod limits;
 mod marker;
+mod options;
 mod properties;
 mod query;
 mod question;
@@ -362,6 +363,7 @@ fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outc
         Question::Signal(it) => signal::signal(run, it, context),
         Question::RequestCancel(it) => cancel::request(run, it, context),
         Question::Terminate(it) => terminate::terminate(run, it, context),
+        Question::UpdateOptions(it) => options::update(run, it, context),
         Question::Delete => delete::delete(run, context),
         Question::Reset(it) => reset::reset(run, it, events, context),
         Question::ResetTo(to) => reset::point_to(run, *to, context),

@@ -157,6 +157,8 @@ routed! {
         |asked| executed!(asked, workflow_execution), Again::No;
     reset_workflow_execution: ResetWorkflowExecutionRequest => ResetWorkflowExecutionResponse,
         |asked| executed!(asked, workflow_execution), once!(asked);
+    update_workflow_execution_options: UpdateWorkflowExecutionOptionsRequest => UpdateWorkflowExecutionOptionsResponse,
+        |asked| executed!(asked, workflow_execution), Again::Yes;
     // A second one may find that the workflow has gone, which is what was asked for; but not whether it was there.
     delete_workflow_execution: DeleteWorkflowExecutionRequest => DeleteWorkflowExecutionResponse,
         |asked| executed!(asked, workflow_execution), Again::No;

@@ -47,8 +47,9 @@ pub(crate) fn attach(
     started: Started,
     context: &mut Context<'_>,
 ) -> Outcome {
+    let asked = question.attach.unwrap_or_default();
     let answer = Answer::Started(Started {
-        attached: true,
+        attached: asked.request_id || run.state.attached.knows(&question.request_id),
         ..started
     });
     if run.state.attached.knows(&question.request_id) {
@@ -56,10 +57,14 @@ pub(crate) fn attach(
     }
     let mut draft = Draft::new(run.state, context.now, context.limits);
     let updated = WorkflowExecutionOptionsUpdatedEventAttributes {
-        attached_request_id: question.request_id.clone(),
+        attached_request_id: if asked.request_id {
+            question.request_id.clone()
+        } else {
+            String::new()
+        },
         ..Default::default()
     };
-    let links = question.attach_links.then(|| question.links.clone());
+    let links = asked.links.then(|| question.links.clone());
     let extra = Extra {
         links: links.unwrap_or_default(),
         ..Extra::default()

@@ -102,6 +102,7 @@ fn info(state: &State) -> WorkflowExecutionInfo {
         parent_execution: parent.map(Parent::execution),
         first_run_id: origin.first_run.to_string(),
         priority: origin.priority.clone(),
+        versioning_info: state.options.described(),
         ..Default::default()
     }
 }
@@ -116,6 +117,12 @@ pub(crate) fn reported_problem(state: &State) -> Option<Problem> {
 /// What was set, and what we say ourselves.
 fn search_attributes(state: &State) -> SearchAttributes {
     let mut attributes = state.properties.search_attributes.clone();
+    if state.options.version.is_some() {
+        attributes.indexed_fields.insert(
+            "TemporalWorkflowVersioningBehavior".to_owned(),
+            properties::keyword("AutoUpgrade"),
+        );
+    }
     if let Some(problem) = reported_problem(state) {
         let (category, cause) = match problem {
             Problem::Failed(cause) => (

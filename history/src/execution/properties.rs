@@ -121,6 +121,13 @@ impl Part {
         }
     }
 
+    /// No version is asked for any more: the run is as it would be without.
+    pub(crate) fn unversioned(part: &mut Arc<Self>) {
+        if let Some(ids) = part.build_ids("") {
+            Arc::make_mut(part).set(BUILD_IDS, &ids);
+        }
+    }
+
     fn set(&mut self, name: &str, words: &[String]) {
         let fields = &mut self.search_attributes.indexed_fields;
         fields.insert(name.to_owned(), keyword_list(words));
@@ -221,6 +228,19 @@ pub(crate) fn keyword_list(words: &[String]) -> Payload {
         ]
         .into(),
         data: serde_json::to_vec(words).unwrap_or_default(),
+        ..Default::default()
+    }
+}
+
+/// A word as a search attribute.
+pub(crate) fn keyword(word: &str) -> Payload {
+    Payload {
+        metadata: [
+            ("encoding".to_owned(), b"json/plain".to_vec()),
+            ("type".to_owned(), b"Keyword".to_vec()),
+        ]
+        .into(),
+        data: serde_json::to_vec(word).unwrap_or_default(),
         ..Default::default()
     }
 }

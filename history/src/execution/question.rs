@@ -16,6 +16,7 @@ use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::query::v1::{QueryRejected, WorkflowQuery, WorkflowQueryResult};
 use cairn_proto::temporal::api::sdk::v1::{UserMetadata, WorkflowTaskCompletedMetadata};
 use cairn_proto::temporal::api::update::v1 as update;
+use cairn_proto::temporal::api::workflow::v1::{VersioningOverride, WorkflowExecutionOptions};
 use cairn_proto::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionResponse, PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse,
 };
@@ -32,6 +33,7 @@ pub enum Question {
     Signal(Signal),
     RequestCancel(RequestCancel),
     Terminate(Terminate),
+    UpdateOptions(Box<UpdateOptions>),
     /// End the run if it is open; then it goes.
     Delete,
     /// Of the current run: another one goes on from an earlier point of it, or of an older one.
@@ -92,9 +94,9 @@ pub struct Start {
     pub registry: Registry,
     pub user_metadata: Option<UserMetadata>,
     pub links: Vec<Link>,
-    /// A run that is used and was begun by another request shall know this one, and its links.
-    pub attach_request_id: bool,
-    pub attach_links: bool,
+    /// A run that is used and was begun by another request gets an event for this one, which may leave its id and its links there.
+    pub attach: Option<Attach>,
+    pub versioning_override: Option<VersioningOverride>,
     pub priority: Option<Priority>,
     /// How long the run is kept after its close (the namespace's retention).
     pub retention: Duration,
@@ -103,6 +105,13 @@ pub struct Start {
     pub signal: Option<Signal>,
     /// Whose child it will be.
     pub parent: Option<Box<super::child::Parent>>,
+}
+
+/// What a start leaves with a run that it finds open.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attach {
+    pub request_id: bool,
+    pub links: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -151,6 +160,17 @@ pub struct Reset {
     /// Those of the current run are among them up to this event (exclusive). `None`: it does not continue the base.
     pub read_to: Option<i64>,
     pub keep: super::reset::Keep,
+    /// What the run that goes on is given besides.
+    pub options: Vec<UpdateOptions>,
+}
+
+/// Options of a run, of which those count that are named.
+#[derive(Clone, Debug)]
+pub struct UpdateOptions {
+    pub options: WorkflowExecutionOptions,
+    /// Paths of fields, in the words of the protocol.
+    pub paths: Vec<String>,
+    pub identity: String,
 }
 
 /// A poll takes a task that was offered.
@@ -289,6 +309,7 @@ pub enum Answer {
     /// A cancel of a run that has closed: nothing happened, and that is right.
     AlreadyDone,
     Started(Started),
+    Options(Box<WorkflowExecutionOptions>),
     /// The run that goes on. `None`: another run is the current one now; look again.
     Reset(Option<RunId>),
     /// `again`: the same request has signaled this run before, and nothing happened.

@@ -33,7 +33,8 @@ use super::terminate::{self, SERVER_IDENTITY};
 use super::transition::{Draft, Extra};
 use super::workflow_task::{schedule_now, start_now};
 use super::{
-    Answer, Outcome, Refusal, Reset, Run, Successor, Workflow, answer_now, answer_step, query, wire,
+    Answer, Outcome, Refusal, Reset, Run, Successor, Workflow, answer_now, answer_step, options,
+    query, wire,
 };
 use crate::id::{RunId, Time};
 use crate::kind::{Context, Kind, Stop, Unavailable};
@@ -205,6 +206,9 @@ fn begin<'a>(
     fail_task(&mut draft, question);
     for event in later.filter(|_| !question.keep.nothing) {
         apply_again(&mut draft, event, question.keep);
+    }
+    for update in &question.options {
+        options::merge(&mut draft, update).map_err(Stop::Refused)?;
     }
     schedule_now(&mut draft, true);
     let transition = draft.finish().map_err(Stop::Refused)?;

@@ -30,8 +30,8 @@ use super::workflow_task::{
 };
 use super::{
     Answer, Asked, Limits, Outcome, Refusal, Run, Start, Started, Step, Successor, TaskStarted,
-    Volatile, answer_step, attach, check_priority, cron, payload_size, properties, query, refuse,
-    signal, terminate, wire,
+    Volatile, answer_step, attach, check_priority, cron, options, payload_size, properties, query,
+    refuse, signal, terminate, wire,
 };
 use crate::id::{RunId, Time};
 use crate::kind::{Answered, Context, Stop};
@@ -97,6 +97,7 @@ fn check(question: &Start, limits: &Limits) -> Result<Policies, Refusal> {
     if let Some(priority) = &question.priority {
         check_priority(priority).map_err(Refusal::Invalid)?;
     }
+    options::check_override(question.versioning_override.as_ref(), &question.task_queue)?;
     if payload_size(question.input.as_ref()) > limits.blob_bytes_max {
         return Err(Refusal::Invalid("Blob data size exceeds limit.".to_owned()));
     }
@@ -168,7 +169,7 @@ fn on_open(
             if let Some(signal) = &question.signal {
                 return signal_existing(run, signal, context);
             }
-            if question.attach_request_id {
+            if question.attach.is_some() {
                 return attach::attach(&run, question, existing(&run, false), context);
             }
             let answer = Answer::Started(existing(&run, false));
@@ -397,6 +398,12 @@ fn started_event(
         header: question.header.clone(),
         workflow_id: context.key.workflow_id.clone(),
         priority: question.priority.clone(),
+        versioning_override: options::check_override(
+            question.versioning_override.as_ref(),
+            &question.task_queue,
+        )
+        .ok()
+        .flatten(),
         eager_execution_accepted,
         ..Default::default()
     };

@@ -10,7 +10,8 @@ use cairn_proto::cairn::record::v1::{self as record, Opened, delivered};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
-    HistoryEvent, WorkflowExecutionSignaledEventAttributes,
+    HistoryEvent, WorkflowExecutionOptionsUpdatedEventAttributes,
+    WorkflowExecutionSignaledEventAttributes,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +19,8 @@ use super::buffer::Buffer;
 use super::properties::Part as Properties;
 use super::start::Origin;
 use super::{
-    activity, attach, child, close, external, inbox, properties, reset, signal, timer, update,
-    wire, workflow_task,
+    activity, attach, child, close, external, inbox, kept, options, properties, reset, signal,
+    timer, update, wire, workflow_task,
 };
 use crate::id::{RunId, Time};
 use crate::kind::Illegal;
@@ -45,6 +46,8 @@ pub struct State {
     #[serde(with = "wire::shared")]
     pub(crate) attached: Arc<attach::Part>,
     #[serde(with = "wire::shared")]
+    pub(crate) options: Arc<options::Part>,
+    #[serde(with = "wire::shared")]
     pub(crate) properties: Arc<properties::Part>,
     #[serde(with = "wire::shared")]
     pub(crate) updates: Arc<update::Part>,
@@ -68,7 +71,7 @@ pub struct State {
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 6;
+const SNAPSHOT_VERSION: u8 = 7;
 
 impl State {
     /// The state after the first event.
@@ -87,6 +90,7 @@ impl State {
             timers: Arc::default(),
             signals: Arc::default(),
             attached: Arc::default(),
+            options: Arc::new(options::Part::new(started.versioning_override.as_ref())),
             properties: Arc::new(properties::Part::new(opened, started)),
             updates: Arc::default(),
             buffer: Arc::default(),
@@ -209,6 +213,7 @@ impl State {
             }
             Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it) => {
                 Arc::make_mut(&mut self.attached).attached(id, it);
+                self.options_updated(it);
                 true
             }
             Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
@@ -373,6 +378,16 @@ impl State {
             delivered::Effect::ChildClosed(_) => {
                 !std::mem::replace(&mut self.as_child.parent_told, true) && self.closed.is_some()
             }
+        }
+    }
+
+    fn options_updated(&mut self, it: &WorkflowExecutionOptionsUpdatedEventAttributes) {
+        if it.unset_versioning_override && self.options.version.is_some() {
+            Properties::unversioned(&mut self.properties);
+        }
+        Arc::make_mut(&mut self.options).updated(it);
+        if it.priority.is_some() {
+            Arc::make_mut(&mut self.origin).priority = kept(it.priority.as_ref());
         }
     }
 

@@ -120,6 +120,8 @@ fn follow(
         },
         first_workflow_task_backoff: Some(wire::duration(wait.max(not_too_soon(draft)))),
         eager_execution_accepted: false,
+        // Only a pin would be handed on.
+        versioning_override: None,
         prev_auto_reset_points: Some(draft.state.properties.points_for(draft)),
         ..start.clone()
     };

@@ -5,6 +5,7 @@ mod attributes;
 mod bounds;
 mod closes;
 mod laws;
+mod options;
 mod queries;
 mod refusals;
 mod resets;

@@ -83,6 +83,15 @@ impl HistoryService for History {
             .map(Response::new)
     }
 
+    async fn update_workflow_execution_options(
+        &self,
+        request: Request<history::UpdateWorkflowExecutionOptionsRequest>,
+    ) -> Result<public::UpdateWorkflowExecutionOptionsResponse> {
+        change::update_options(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
     async fn delete_workflow_execution(
         &self,
         request: Request<history::DeleteWorkflowExecutionRequest>,

@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::{Client, Options, word};
 
+mod change;
 mod describe;
 mod end;
 mod history;
@@ -45,6 +46,16 @@ enum Command {
     Cancel(end::Cancel),
     /// End a workflow execution by force.
     Terminate(end::Terminate),
+    /// Go on from an earlier point of a workflow execution, as a new run.
+    Reset(change::Reset),
+    /// Delete a workflow execution; an open one is ended first.
+    Delete(change::Delete),
+    /// Change options of an open workflow execution.
+    UpdateOptions(change::UpdateOptions),
+    /// Pause a workflow execution.
+    Pause(change::Pause),
+    /// Let a paused workflow execution go on.
+    Unpause(change::Pause),
     /// Wait for a workflow's result and show it; exit code 1 if it does not complete.
     Result(outcome::Wait),
 }
@@ -75,6 +86,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Command::Query(query) => query.run(client).await,
             Command::Cancel(cancel) => cancel.run(client).await,
             Command::Terminate(terminate) => terminate.run(client).await,
+            Command::Reset(reset) => reset.run(client).await,
+            Command::Delete(delete) => delete.run(client).await,
+            Command::UpdateOptions(update) => update.run(client).await,
+            Command::Pause(pause) => pause.pause(client).await,
+            Command::Unpause(pause) => pause.unpause(client).await,
             Command::Result(wait) => wait.run(client).await,
         }?;
         Ok(ExitCode::SUCCESS)

@@ -423,3 +423,14 @@ async def refused(stage: Stage) -> None:
         await stage.keep_call(label, call("ResetWorkflowExecution", one))
     await stage.keep_history()
     await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def with_options_after_it(stage: Stage) -> None:
+    run = await two_tasks(stage)
+    operation = {"update_workflow_options": {"workflow_execution_options": {"priority": {"priority_key": 1}}, "update_mask": {"paths": ["priority"]}}}
+    await stage.keep_call("reset", stage.raw.call("ResetWorkflowExecution", request(stage, 4, post_reset_operations=[operation])))
+    await stage.keep_history("base", run_id=run)
+    await stage.keep_history()
+    await stage.keep_describe()
+    await stage.raw.terminate(stage.id)

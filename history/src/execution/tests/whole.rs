@@ -16,7 +16,7 @@ use cairn_proto::temporal::api::sdk::v1::{
 use super::world::{World, failure, payload, payloads, search_attributes};
 use crate::execution::Question;
 use crate::execution::command::{Attributes, Command, Signed};
-use crate::execution::question::{Signal, Start};
+use crate::execution::question::{Attach, Signal, Start};
 
 /// The question with everything that it may have.
 pub(super) fn filled(question: &Question) -> Question {
@@ -62,6 +62,7 @@ pub(super) fn filled(question: &Question) -> Question {
         Question::CancelActivity(_, it) => it.details = Some(payloads("canceled")),
         Question::Heartbeat(..)
         | Question::Delete
+        | Question::UpdateOptions(_)
         | Question::Reset(_)
         | Question::ResetTo(_)
         | Question::Query(_)
@@ -87,7 +88,10 @@ fn start(it: &mut Start) {
     it.user_metadata = Some(metadata("start"));
     it.links = vec![link("start")];
     it.priority = Some(priority());
-    (it.attach_request_id, it.attach_links) = (true, true);
+    it.attach = Some(Attach {
+        request_id: true,
+        links: true,
+    });
     if let Some(its) = &mut it.signal {
         signal(its);
     }

@@ -17,6 +17,8 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 use cairn_proto::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 use cairn_proto::temporal::api::update::v1::{self as update, outcome};
+use cairn_proto::temporal::api::workflow::v1::versioning_override::Override;
+use cairn_proto::temporal::api::workflow::v1::{VersioningOverride, WorkflowExecutionOptions};
 
 use super::whole;
 use crate::execution::command::{Attributes, Command, ContinueAsNew, ScheduleActivity, Signed};
@@ -134,6 +136,23 @@ impl World {
                 first_run: None,
             })),
             "delete" => self.ask(&Question::Delete),
+            "options" => self.ask(&Question::UpdateOptions(Box::new(UpdateOptions {
+                options: WorkflowExecutionOptions {
+                    priority: option(&words, "priority").map(|key| Priority {
+                        priority_key: key.parse().unwrap(),
+                        ..Default::default()
+                    }),
+                    versioning_override: words.contains(&"upgrade").then(|| VersioningOverride {
+                        r#override: Some(Override::AutoUpgrade(true)),
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                },
+                paths: option(&words, "mask")
+                    .map(|paths| paths.split(',').map(str::to_owned).collect())
+                    .unwrap_or_default(),
+                identity: "client".to_owned(),
+            }))),
             "reset" => self.reset(&words),
             "expired" => {
                 let (_, loaded) = self.current().unwrap();
@@ -261,8 +280,11 @@ impl World {
             registry: registry(),
             user_metadata: None,
             links: Vec::new(),
-            attach_request_id: false,
-            attach_links: false,
+            attach: words.contains(&"attach").then_some(Attach {
+                request_id: true,
+                links: false,
+            }),
+            versioning_override: None,
             priority: None,
             retention: Duration::from_hours(1),
             eager: words.contains(&"eager"),
@@ -312,6 +334,7 @@ impl World {
                 no_signals: words.contains(&"no-signals"),
                 nothing: words.contains(&"nothing"),
             },
+            options: Vec::new(),
         };
         self.ask(&Question::Reset(Box::new(question)));
     }
@@ -831,6 +854,7 @@ impl World {
         assert!(open <= 1, "an id has one open run");
     }
 
+    #[expect(clippy::too_many_lines, reason = "an arm for each answer")]
     fn answer(
         &mut self,
         ticket: Ticket,
@@ -844,6 +868,11 @@ impl World {
             format!(" reads {}..{}", it.start, it.end)
         });
         let text = match answer {
+            Answer::Options(options) => {
+                let key = options.priority.map_or(0, |it| it.priority_key);
+                let version = options.versioning_override.is_some();
+                format!("options: priority {key}, a version {version}")
+            }
             Answer::Reset(run) => {
                 let current = self.order.last() == run.as_ref();
                 format!("reset{}", if current { "" } else { " to another" })
@@ -1265,6 +1294,10 @@ fn printed(event: &HistoryEvent) -> String {
             format!(" {}", it.accepted_event_id)
         }
         Event::WorkflowExecutionTerminatedEventAttributes(it) => format!(" {}", it.reason),
+        Event::WorkflowExecutionOptionsUpdatedEventAttributes(it) => {
+            let key = it.priority.as_ref().map_or(0, |it| it.priority_key);
+            format!(" {key} {:?}", it.attached_request_id)
+        }
         Event::MarkerRecordedEventAttributes(it) => format!(" {}", it.marker_name),
         _ => String::new(),
     };

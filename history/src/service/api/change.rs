@@ -8,7 +8,7 @@ use cairn_proto::temporal::api::workflowservice::v1 as public;
 use tonic::Status;
 
 use super::wire;
-use crate::execution::{Answer, Question, RequestCancel, Signal, Terminate};
+use crate::execution::{Answer, Question, RequestCancel, Signal, Terminate, UpdateOptions};
 use crate::service::Shell;
 
 pub(super) async fn signal(
@@ -115,6 +115,38 @@ pub(super) async fn terminate(
         .ask(key, run, None, Question::Terminate(terminate))
         .await?;
     Ok(public::TerminateWorkflowExecutionResponse {})
+}
+
+pub(super) async fn update_options(
+    shell: &Arc<Shell>,
+    request: history::UpdateWorkflowExecutionOptionsRequest,
+) -> Result<public::UpdateWorkflowExecutionOptionsResponse, Status> {
+    let history::UpdateWorkflowExecutionOptionsRequest {
+        namespace_id,
+        request,
+    } = request;
+    let public::UpdateWorkflowExecutionOptionsRequest {
+        workflow_execution,
+        workflow_execution_options,
+        update_mask,
+        identity,
+        ..
+    } = wire::required(request, "Request")?;
+    let (key, run) = wire::target(&namespace_id, workflow_execution)?;
+    let update = UpdateOptions {
+        options: workflow_execution_options.unwrap_or_default(),
+        paths: update_mask.unwrap_or_default().paths,
+        identity,
+    };
+    let question = Question::UpdateOptions(Box::new(update));
+    let reply = shell.ask(key, run, None, question).await?;
+    let Answer::Options(options) = reply.answer else {
+        return Err(wire::unexpected(&reply));
+    };
+    Ok(public::UpdateWorkflowExecutionOptionsResponse {
+        workflow_execution_options: Some(*options),
+        update_time: None,
+    })
 }
 
 pub(super) async fn delete(

@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 
 use super::wire;
 use crate::execution::reset::{Fork, Keep, continued_by};
-use crate::execution::{Answer, Position, Question, Reset};
+use crate::execution::{Answer, Position, Question, Reset, UpdateOptions};
 use crate::id::{Key, RunId};
 use crate::service::slot::fresh_run;
 use crate::service::{Shell, events, refusal};
@@ -93,7 +93,11 @@ impl Asked {
                 "Workflow task finish ID must be > 1 && <= workflow last event ID.",
             ));
         }
-        self.operations.iter().try_for_each(operation)?;
+        let options = self
+            .operations
+            .iter()
+            .map(operation)
+            .collect::<Result<_, _>>()?;
         let current = self.position(shell, None).await?;
         let run = fresh_run(shell.clock.now());
         let records = shell.store.records(base.run).await;
@@ -111,6 +115,7 @@ impl Asked {
             later,
             read_to,
             keep: self.keep,
+            options,
         };
         let question = Question::Reset(Box::new(question));
         let reply = shell.ask(self.key.clone(), None, None, question).await?;
@@ -179,15 +184,17 @@ async fn read(shell: &Arc<Shell>, at: &Position) -> Result<Vec<HistoryEvent>, St
     }
 }
 
-/// Nothing may be done behind a reset yet.
-fn operation(operation: &PostResetOperation) -> Result<(), Status> {
+/// What the run that goes on is given besides.
+fn operation(operation: &PostResetOperation) -> Result<UpdateOptions, Status> {
     let what = match &operation.variant {
         None => "<nil>",
         Some(Variant::SignalWorkflow(_)) => "*workflow.PostResetOperation_SignalWorkflow_",
-        Some(Variant::UpdateWorkflowOptions(_)) => {
-            return Err(Status::unimplemented(
-                "update_workflow_options behind a reset is not built yet",
-            ));
+        Some(Variant::UpdateWorkflowOptions(it)) => {
+            return Ok(UpdateOptions {
+                options: it.workflow_execution_options.clone().unwrap_or_default(),
+                paths: it.update_mask.clone().unwrap_or_default().paths,
+                identity: String::new(),
+            });
         }
     };
     Err(Status::invalid_argument(format!(

@@ -8,7 +8,7 @@ use cairn_proto::temporal::api::workflowservice::v1 as public;
 use tonic::Status;
 
 use super::{wire, workflow_task};
-use crate::execution::{Answer, Question, Signal, Start, Started};
+use crate::execution::{Answer, Attach, Question, Signal, Start, Started};
 use crate::id::Key;
 use crate::search_attribute::Registry;
 use crate::service::{Reply, Shell};
@@ -149,9 +149,13 @@ fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
         on_conflict_options,
         continued_failure,
         last_completion_result,
+        versioning_override,
         ..
     } = request;
-    let on_conflict = on_conflict_options.unwrap_or_default();
+    let attach = on_conflict_options.map(|it| Attach {
+        request_id: it.attach_request_id,
+        links: it.attach_links,
+    });
     Start {
         request_id,
         identity,
@@ -174,8 +178,8 @@ fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
         registry: Registry::default(),
         user_metadata,
         links,
-        attach_request_id: on_conflict.attach_request_id,
-        attach_links: on_conflict.attach_links,
+        attach,
+        versioning_override,
         priority,
         retention: std::time::Duration::ZERO,
         eager: request_eager_execution,
@@ -207,6 +211,7 @@ fn destructure_with_signal(request: public::SignalWithStartWorkflowExecutionRequ
         user_metadata,
         links,
         priority,
+        versioning_override,
         ..
     } = request;
     let signal = Signal {
@@ -239,8 +244,8 @@ fn destructure_with_signal(request: public::SignalWithStartWorkflowExecutionRequ
         registry: Registry::default(),
         user_metadata,
         links,
-        attach_request_id: false,
-        attach_links: false,
+        attach: None,
+        versioning_override,
         priority,
         retention: std::time::Duration::ZERO,
         eager: false,

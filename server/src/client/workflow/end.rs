@@ -35,9 +35,9 @@ pub(super) struct Target {
     /// All that this list filter finds, as a batch.
     #[arg(long, short = 'q')]
     query: Option<String>,
-    /// Do not ask before a batch begins.
-    #[arg(long, short = 'y', requires = "query")]
-    yes: bool,
+    /// Do not ask before a batch begins, or a workflow is deleted.
+    #[arg(long, short = 'y')]
+    pub(super) yes: bool,
     /// At most so many of a batch per second.
     #[arg(long, requires = "query")]
     rps: Option<f32>,
@@ -118,17 +118,21 @@ impl Batch {
             .map_err(|status| refused("failed counting workflows", &status))?
             .into_inner()
             .count;
-        write!(
-            io::stderr(),
-            "Start batch against approximately {count} workflow(s)? y/N "
-        )?;
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            bail!("not confirmed");
-        }
-        Ok(())
+        confirm(&format!(
+            "Start batch against approximately {count} workflow(s)?"
+        ))
     }
+}
+
+/// Asks whoever is there; nobody is a no.
+pub(super) fn confirm(question: &str) -> anyhow::Result<()> {
+    write!(io::stderr(), "{question} y/N ")?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        bail!("user denied confirmation");
+    }
+    Ok(())
 }
 
 /// Flags of a cancel.
