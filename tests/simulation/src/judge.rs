@@ -7,6 +7,7 @@
 //! | I-8 | one request, one effect, one run |
 //! | refusal | what was refused at the first try is not there |
 //! | I-12 | signals of one client to one run are in the order in which they were acknowledged |
+//! | I-15, I-16 | what one run did to another: see `across` |
 //! | L-1, L-2, L-5 | behind the heal whatever is owed happens in time, and every run ends |
 //!
 //! Deliberately absent: what follows from the log alone (`ledger`), and what a read must show (`reads`).
@@ -19,6 +20,7 @@ use cairn_history::id::{Key, RunId, Time};
 use cairn_history::kind::{Kind as _, Work};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
+use crate::across;
 use crate::ledger::{Kept, Ledger};
 use crate::shape::text;
 
@@ -134,6 +136,7 @@ pub(crate) fn judge(ops: &Ops, ledger: &mut Ledger, heard_once: bool) {
     starts(ops, &shown, ledger);
     signals(ops, &shown, ledger);
     answers(ops, &shown, ledger);
+    across::judge(ledger);
     if heard_once {
         refusals(ops, &shown, ledger);
     }
@@ -444,7 +447,18 @@ pub(crate) fn stuck(ledger: &mut Ledger) {
             )
         })
         .collect();
-    for what in open {
+    let owing = ledger.runs.iter().filter(|(run, kept)| {
+        let owes = !Workflow::effects(&kept.state).is_empty();
+        owes && !kept.deleted && !ledger.quarantined.contains(run)
+    });
+    let owing: Vec<_> = owing
+        .map(|(run, kept)| {
+            let effects = Workflow::effects(&kept.state);
+            let kind = &kept.row.workflow_type;
+            format!("{run} ({kind}) still owes {effects:?} to others")
+        })
+        .collect();
+    for what in open.into_iter().chain(owing) {
         ledger.violated("L-5", what);
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+mod across;
 mod auditor;
 mod client;
 mod clock;

@@ -2,16 +2,16 @@
 //!
 //! A worker replays them; a history that does not lead to the commands that it shows is a violation (I-19).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use cairn_proto::prost_types;
 use cairn_proto::temporal::api::command::v1::command::Attributes as Wanted;
 use cairn_proto::temporal::api::command::v1::{self as command, Command};
 use cairn_proto::temporal::api::common::v1::{
-    ActivityType, Memo, Payload, Payloads, RetryPolicy, WorkflowType,
+    ActivityType, Memo, Payload, Payloads, RetryPolicy, WorkflowExecution, WorkflowType,
 };
-use cairn_proto::temporal::api::enums::v1::CommandType;
+use cairn_proto::temporal::api::enums::v1::{CommandType, ParentClosePolicy};
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
@@ -48,12 +48,20 @@ pub(crate) enum Shape {
     Sleeper,
     /// Runs into its timeout.
     Endless,
+    /// Starts a child and waits for its end; with an even number it asks the child to cancel.
+    Parent(u64),
+    /// Starts children of each parent-close policy and closes over them.
+    Leaver,
+    /// Starts a relay and signals it, one signal after the other, as anybody's workflow.
+    Caller,
+    /// Goes on as new behind each signal.
+    Relay(u64),
 }
 
 impl Shape {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let n = 1 + random.below(3);
-        match random.below(12) {
+        match random.below(18) {
             0 => Self::Sequence(n),
             1 => Self::FanOut(n * 2),
             2 => Self::Timers(n),
@@ -65,7 +73,10 @@ impl Shape {
             8 => Self::Marks,
             9 => Self::Stubborn,
             10 => Self::Sleeper,
-            _ => Self::Endless,
+            11 => Self::Endless,
+            12 | 13 => Self::Parent(n),
+            14 => Self::Leaver,
+            _ => Self::Caller,
         }
     }
 
@@ -83,6 +94,10 @@ impl Shape {
             Self::Stubborn => "stubborn".to_owned(),
             Self::Sleeper => "sleeper".to_owned(),
             Self::Endless => "endless".to_owned(),
+            Self::Parent(n) => format!("parent-{n}"),
+            Self::Leaver => "leaver".to_owned(),
+            Self::Caller => "caller".to_owned(),
+            Self::Relay(n) => format!("relay-{n}"),
         }
     }
 
@@ -95,6 +110,8 @@ impl Shape {
             "timers" => Self::Timers(n()?),
             "collect" => Self::Collect(n()?),
             "chain" => Self::Chain(n()?),
+            "parent" => Self::Parent(n()?),
+            "relay" => Self::Relay(n()?),
             _ => match name {
                 "beating" => Self::Beating,
                 "race" => Self::Race,
@@ -103,6 +120,8 @@ impl Shape {
                 "stubborn" => Self::Stubborn,
                 "sleeper" => Self::Sleeper,
                 "endless" => Self::Endless,
+                "leaver" => Self::Leaver,
+                "caller" => Self::Caller,
                 _ => return None,
             },
         })
@@ -151,7 +170,6 @@ impl Shape {
                 vec![completed(&facts.signals.join(","))]
             }
             Self::Collect(_) if facts.fired() > 0 => vec![completed("nobody came")],
-            Self::Collect(_) => facts.fresh_timer("patience", Duration::from_secs(100)),
             Self::Beating => beating(facts),
             Self::Chain(n) if facts.fired() == 1 && n > 0 => vec![again(Self::Chain(n - 1))],
             Self::Chain(_) if facts.fired() == 1 => vec![completed("chain")],
@@ -169,6 +187,15 @@ impl Shape {
                 vec![completed(&format!("{} signals", facts.signals.len()))]
             }
             Self::Sleeper => facts.fresh_timer("night", facts.long),
+            Self::Parent(n) => parent(n, facts),
+            Self::Leaver => leaver(facts),
+            Self::Caller => caller(facts),
+            Self::Relay(_) if facts.fired() > 0 => vec![completed("nobody called")],
+            Self::Relay(0) if !facts.signals.is_empty() => vec![completed("relayed")],
+            Self::Relay(n) if !facts.signals.is_empty() => vec![again(Self::Relay(n - 1))],
+            Self::Collect(_) | Self::Relay(_) => {
+                facts.fresh_timer("patience", Duration::from_secs(100))
+            }
             Self::Endless => {
                 let fired = facts.fired();
                 facts.fresh_timer(&format!("t{fired}"), Duration::from_secs(20))
@@ -188,6 +215,54 @@ fn beating(facts: &Facts) -> Vec<Command> {
         End::Open => Vec::new(),
         End::Canceled => vec![canceled()],
         End::Completed | End::Failed => vec![completed("beating")],
+    }
+}
+
+fn parent(n: u64, facts: &Facts) -> Vec<Command> {
+    let id = format!("{}.child", facts.workflow_id);
+    let Some(kin) = facts.children.get(&id) else {
+        let shape = if n == 3 {
+            Shape::Chain(1)
+        } else {
+            Shape::Timers(1)
+        };
+        return vec![child(&id, shape, ParentClosePolicy::Terminate)];
+    };
+    match kin {
+        Kin::Started if n == 2 && !facts.asked.contains(&id) => vec![cancel_external(&id)],
+        Kin::Asked | Kin::Started => Vec::new(),
+        Kin::Ended(how) => vec![completed(how)],
+    }
+}
+
+fn leaver(facts: &Facts) -> Vec<Command> {
+    let children = [
+        ("t", Shape::Sleeper, ParentClosePolicy::Terminate),
+        ("a", Shape::Timers(1), ParentClosePolicy::Abandon),
+        ("c", Shape::Collect(9), ParentClosePolicy::RequestCancel),
+    ];
+    if facts.children.is_empty() {
+        let started = children.iter().map(|(suffix, shape, policy)| {
+            let id = format!("{}.{suffix}", facts.workflow_id);
+            child(&id, *shape, *policy)
+        });
+        return started.collect();
+    }
+    if facts.children.values().any(|kin| *kin == Kin::Asked) {
+        return Vec::new();
+    }
+    vec![completed("gone")]
+}
+
+fn caller(facts: &Facts) -> Vec<Command> {
+    let id = format!("{}.relay", facts.workflow_id);
+    match facts.children.get(&id) {
+        None => vec![child(&id, Shape::Relay(2), ParentClosePolicy::Terminate)],
+        Some(Kin::Ended(how)) => vec![completed(how)],
+        Some(Kin::Started) if facts.calls == facts.called && facts.calls < 3 => {
+            vec![call(&id, &format!("call {}", facts.calls))]
+        }
+        Some(Kin::Asked | Kin::Started) => Vec::new(),
     }
 }
 
@@ -244,9 +319,26 @@ struct Act {
     result: String,
 }
 
+/// What is known of a child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kin {
+    Asked,
+    Started,
+    Ended(String),
+}
+
 /// What the events say.
 #[derive(Clone, Debug)]
 struct Facts {
+    workflow_id: String,
+    /// By workflow id, and the ids by the events that asked for them.
+    children: BTreeMap<String, Kin>,
+    initiated: BTreeMap<i64, String>,
+    /// Whom it has asked to cancel.
+    asked: BTreeSet<String>,
+    /// Signals to others, and those of which it knows what came.
+    calls: u64,
+    called: u64,
     attempt: i32,
     long: Duration,
     activities: BTreeMap<i64, Act>,
@@ -293,7 +385,59 @@ impl Facts {
         }
     }
 
+    fn kin(&mut self, initiated: i64, kin: Kin) {
+        if let Some(id) = self.initiated.get(&initiated) {
+            self.children.insert(id.clone(), kin);
+        }
+    }
+
+    /// What has to do with other workflows.
+    fn hear(&mut self, event: &HistoryEvent) {
+        let ended = |how: &str| Kin::Ended(how.to_owned());
+        match &event.attributes {
+            Some(Event::StartChildWorkflowExecutionInitiatedEventAttributes(it)) => {
+                self.initiated
+                    .insert(event.event_id, it.workflow_id.clone());
+                self.kin(event.event_id, Kin::Asked);
+            }
+            Some(Event::ChildWorkflowExecutionStartedEventAttributes(it)) => {
+                self.kin(it.initiated_event_id, Kin::Started);
+            }
+            Some(Event::StartChildWorkflowExecutionFailedEventAttributes(it)) => {
+                self.kin(it.initiated_event_id, ended("no child"));
+            }
+            Some(Event::ChildWorkflowExecutionCompletedEventAttributes(it)) => {
+                self.kin(it.initiated_event_id, ended("a child completed"));
+            }
+            Some(Event::ChildWorkflowExecutionFailedEventAttributes(it)) => {
+                self.kin(it.initiated_event_id, ended("a child failed"));
+            }
+            Some(Event::ChildWorkflowExecutionCanceledEventAttributes(it)) => {
+                self.kin(it.initiated_event_id, ended("a child was canceled"));
+            }
+            Some(Event::ChildWorkflowExecutionTimedOutEventAttributes(it)) => {
+                self.kin(it.initiated_event_id, ended("a child timed out"));
+            }
+            Some(Event::ChildWorkflowExecutionTerminatedEventAttributes(it)) => {
+                self.kin(it.initiated_event_id, ended("a child was terminated"));
+            }
+            Some(Event::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(it)) => {
+                let target = it.workflow_execution.clone().unwrap_or_default();
+                self.asked.insert(target.workflow_id);
+            }
+            Some(Event::SignalExternalWorkflowExecutionInitiatedEventAttributes(_)) => {
+                self.calls += 1;
+            }
+            Some(
+                Event::ExternalWorkflowExecutionSignaledEventAttributes(_)
+                | Event::SignalExternalWorkflowExecutionFailedEventAttributes(_),
+            ) => self.called += 1,
+            _ => {}
+        }
+    }
+
     fn feed(&mut self, event: &HistoryEvent) {
+        self.hear(event);
         match &event.attributes {
             Some(Event::ActivityTaskScheduledEventAttributes(it)) => {
                 let act = Act {
@@ -361,6 +505,12 @@ impl Replay {
         };
         let shape = Shape::parse(&it.workflow_type.as_ref()?.name)?;
         let facts = Facts {
+            workflow_id: it.workflow_id.clone(),
+            children: BTreeMap::new(),
+            initiated: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            calls: 0,
+            called: 0,
             attempt: it.attempt,
             long,
             activities: BTreeMap::new(),
@@ -446,6 +596,15 @@ fn named(command: &Command) -> String {
         Some(Wanted::ContinueAsNewWorkflowExecutionCommandAttributes(_)) => "again".to_owned(),
         Some(Wanted::RecordMarkerCommandAttributes(it)) => format!("marker {}", it.marker_name),
         Some(Wanted::ModifyWorkflowPropertiesCommandAttributes(_)) => "memo".to_owned(),
+        Some(Wanted::StartChildWorkflowExecutionCommandAttributes(it)) => {
+            format!("child {}", it.workflow_id)
+        }
+        Some(Wanted::SignalExternalWorkflowExecutionCommandAttributes(it)) => {
+            format!("call {}", text(it.input.as_ref()))
+        }
+        Some(Wanted::RequestCancelExternalWorkflowExecutionCommandAttributes(it)) => {
+            format!("cancel {}", it.workflow_id)
+        }
         other => format!("{other:?}"),
     }
 }
@@ -453,6 +612,16 @@ fn named(command: &Command) -> String {
 /// The command that an event shows; `None` if it shows none.
 fn shown(event: &HistoryEvent) -> Option<String> {
     Some(match &event.attributes {
+        Some(Event::StartChildWorkflowExecutionInitiatedEventAttributes(it)) => {
+            format!("child {}", it.workflow_id)
+        }
+        Some(Event::SignalExternalWorkflowExecutionInitiatedEventAttributes(it)) => {
+            format!("call {}", text(it.input.as_ref()))
+        }
+        Some(Event::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(it)) => {
+            let target = it.workflow_execution.clone().unwrap_or_default();
+            format!("cancel {}", target.workflow_id)
+        }
         Some(Event::ActivityTaskScheduledEventAttributes(it)) => {
             format!("activity {}", it.activity_id)
         }
@@ -573,6 +742,45 @@ fn again(shape: Shape) -> Command {
     };
     let wanted = Wanted::ContinueAsNewWorkflowExecutionCommandAttributes(attributes);
     command(CommandType::ContinueAsNewWorkflowExecution, wanted)
+}
+
+fn child(id: &str, shape: Shape, policy: ParentClosePolicy) -> Command {
+    let attributes = command::StartChildWorkflowExecutionCommandAttributes {
+        workflow_id: id.to_owned(),
+        workflow_type: Some(WorkflowType { name: shape.name() }),
+        task_queue: Some(TaskQueue {
+            name: QUEUE.to_owned(),
+            ..TaskQueue::default()
+        }),
+        parent_close_policy: policy.into(),
+        ..command::StartChildWorkflowExecutionCommandAttributes::default()
+    };
+    let wanted = Wanted::StartChildWorkflowExecutionCommandAttributes(attributes);
+    command(CommandType::StartChildWorkflowExecution, wanted)
+}
+
+fn call(id: &str, input: &str) -> Command {
+    let attributes = command::SignalExternalWorkflowExecutionCommandAttributes {
+        execution: Some(WorkflowExecution {
+            workflow_id: id.to_owned(),
+            run_id: String::new(),
+        }),
+        signal_name: "call".to_owned(),
+        input: Some(payloads(input)),
+        ..command::SignalExternalWorkflowExecutionCommandAttributes::default()
+    };
+    let wanted = Wanted::SignalExternalWorkflowExecutionCommandAttributes(attributes);
+    command(CommandType::SignalExternalWorkflowExecution, wanted)
+}
+
+fn cancel_external(id: &str) -> Command {
+    let attributes = command::RequestCancelExternalWorkflowExecutionCommandAttributes {
+        workflow_id: id.to_owned(),
+        child_workflow_only: true,
+        ..command::RequestCancelExternalWorkflowExecutionCommandAttributes::default()
+    };
+    let wanted = Wanted::RequestCancelExternalWorkflowExecutionCommandAttributes(attributes);
+    command(CommandType::RequestCancelExternalWorkflowExecution, wanted)
 }
 
 fn mark(name: &str) -> Command {
