@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use crate::error::Error;
 use crate::worker::{activity, by_id, poll, registry, workflow_task};
 use crate::workflow::{
-    cancel, delete, describe, options, query, reset, signal, start, terminate, update,
+    cancel, delete, describe, options, query, reset, signal, start, terminate, update, with_start,
 };
 use crate::{
     Frontend, cluster, deadline, history, namespace, off, operator, task_queue, visibility,
@@ -76,6 +76,7 @@ serve! { WorkflowService, pb:
             => RequestCancelWorkflowExecutionResponse = cancel::request_cancel;
         terminate_workflow_execution: TerminateWorkflowExecutionRequest
             => TerminateWorkflowExecutionResponse = terminate::terminate;
+        execute_multi_operation: ExecuteMultiOperationRequest => ExecuteMultiOperationResponse = with_start::execute;
         update_workflow_execution: UpdateWorkflowExecutionRequest
             => UpdateWorkflowExecutionResponse = update::update;
         poll_workflow_execution_update: PollWorkflowExecutionUpdateRequest

@@ -18,6 +18,7 @@ pub(crate) mod signal;
 pub(crate) mod start;
 pub(crate) mod terminate;
 pub(crate) mod update;
+pub(crate) mod with_start;
 
 /// What is to be done with an id that is or was in use: combinations that contradict themselves are refused, gaps filled.
 fn id_policies(reuse: &mut i32, conflict: &mut i32, default: Conflict) -> Result<(), Error> {

@@ -348,18 +348,22 @@ fn as_seen(
 
 /// Asks a run as it is seen.
 fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outcome {
-    if let Question::Start(question) = question {
-        return start::start(asked, question, context);
-    }
-    if let Question::Deliver(message) = question {
-        return effect::receive(asked, message, context);
+    match question {
+        Question::Start(question) => return start::start(asked, question, context),
+        Question::UpdateWithStart(question) => {
+            return update::with_start(asked, question, context);
+        }
+        Question::Deliver(message) => return effect::receive(asked, message, context),
+        _ => {}
     }
     let events = asked.events;
     let Some(run) = asked.run else {
         return refuse(no_such_workflow(context));
     };
     match question {
-        Question::Start(_) | Question::Deliver(_) => refuse(no_such_workflow(context)),
+        Question::Start(_) | Question::UpdateWithStart(_) | Question::Deliver(_) => {
+            refuse(no_such_workflow(context))
+        }
         Question::Signal(it) => signal::signal(run, it, context),
         Question::RequestCancel(it) => cancel::request(run, it, context),
         Question::Terminate(it) => terminate::terminate(run, it, context),

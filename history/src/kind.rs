@@ -150,7 +150,7 @@ pub struct Step<K: Kind> {
     /// A new run of the same id that begins in the same commit (a start, continue-as-new, retry).
     pub successor: Option<Successor<K>>,
     /// Who is answered with this step, once its head is durable: the asker (`Context::ticket`), and whoever waited in the volatile part.
-    /// An asker that is not named here waits on.
+    /// An asker that is not named here waits on, in the successor if there is one.
     pub answers: Vec<(Ticket, Answered<K>)>,
     /// The heartbeat register of one activity is replaced in the commit.
     pub heartbeat: Option<Heartbeat>,
@@ -171,6 +171,7 @@ pub struct Successor<K: Kind> {
     /// Records of another run that it begins with, under its own name; usually none.
     pub behind: Vec<Record>,
     pub transition: Transition<K>,
+    pub volatile: K::Volatile,
 }
 
 /// One transition of one run: what happened, and the state after it.

@@ -37,6 +37,7 @@ pub mod operatorservice {
 }
 
 pub mod elsewhere;
+pub mod operations;
 pub mod routes;
 
 /// Ours: tokens, stored records, internal services.

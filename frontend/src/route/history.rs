@@ -170,6 +170,10 @@ routed! {
     // An update has an id: the run that took it knows it, and a run that has lost it never promised anything.
     update_workflow_execution: UpdateWorkflowExecutionRequest => UpdateWorkflowExecutionResponse,
         |asked| executed!(asked, workflow_execution), Again::Yes, waits true;
+    // Both operations have ids.
+    execute_multi_operation: ExecuteMultiOperationRequest => ExecuteMultiOperationResponse,
+        |asked| key(&asked.namespace_id, asked.start.as_ref().map(|it| it.workflow_id.as_str())),
+        named(asked.start.as_ref().map(|it| it.request_id.as_str())), waits true;
     poll_workflow_execution_update: PollWorkflowExecutionUpdateRequest => PollWorkflowExecutionUpdateResponse,
         |asked| key(&asked.namespace_id, asked.request.as_ref().and_then(|it| id(it.update_ref.as_ref()?.workflow_execution.as_ref()))),
         Again::Yes, waits true;

@@ -35,7 +35,7 @@ pub(crate) async fn start(
 }
 
 /// What history must know of search attributes, if some are set.
-fn check_start(
+pub(super) fn check_start(
     frontend: &Frontend,
     namespace: &Namespace,
     request: &mut pb::StartWorkflowExecutionRequest,

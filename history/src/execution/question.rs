@@ -53,6 +53,8 @@ pub enum Question {
     ForgetQuery(Ticket),
     Update(Box<Update>),
     PollUpdate(PollUpdate),
+    /// Starts a run with an update, or updates the one that is there.
+    UpdateWithStart(Box<UpdateWithStart>),
     /// Whoever waits for an update with this ticket waits no longer.
     StopWaiting(Ticket),
     /// No worker polls the sticky queue: owe the workflow task on the normal queue. Volatile.
@@ -289,6 +291,12 @@ pub struct Update {
 }
 
 #[derive(Clone, Debug)]
+pub struct UpdateWithStart {
+    pub start: Start,
+    pub update: Update,
+}
+
+#[derive(Clone, Debug)]
 pub struct PollUpdate {
     pub update_id: String,
     pub until: Option<Stage>,
@@ -339,7 +347,7 @@ pub enum Answer {
     Delivered(cairn_proto::cairn::effect::v1::Outcome),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Started {
     pub run: RunId,
     pub first_run: RunId,
@@ -402,6 +410,8 @@ pub struct Updated {
     pub outcome: Option<update::Outcome>,
     /// It was rejected without a word.
     pub unexplained: bool,
+    /// Of an update with start: what became of the start. `attached`: the update is not one that had ended before.
+    pub with_start: Option<Box<Started>>,
 }
 
 /// Where a history stands.
@@ -439,6 +449,12 @@ pub enum Refusal {
         run: RunId,
         first_run: RunId,
     },
+    /// Of an update with start the start was refused.
+    OfStart(Box<Refusal>),
+    /// Of an update with start the update was refused, perhaps of a run that was begun for it.
+    OfUpdate { why: Box<Refusal>, begun: bool },
+    /// UNAVAILABLE: this request has begun a run before, which is closed.
+    StartRepeated,
     /// Matching only: somebody else has the task.
     TaskTaken,
     /// Matching only: the workflow task waits on another queue.

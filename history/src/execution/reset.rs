@@ -33,8 +33,8 @@ use super::terminate::{self, SERVER_IDENTITY};
 use super::transition::{Draft, Extra};
 use super::workflow_task::{schedule_now, start_now};
 use super::{
-    Answer, Outcome, Refusal, Reset, Run, Successor, Workflow, answer_now, answer_step, options,
-    query, wire,
+    Answer, Outcome, Refusal, Reset, Run, Successor, Volatile, Workflow, answer_now, answer_step,
+    options, query, wire,
 };
 use crate::id::{RunId, Time};
 use crate::kind::{Context, Kind, Stop, Unavailable};
@@ -217,6 +217,7 @@ fn begin<'a>(
             run: question.run,
             behind: question.fork.records.clone(),
             transition,
+            volatile: Volatile::default(),
         })
         .ok_or_else(|| Stop::Refused(damaged()))
 }

@@ -41,7 +41,8 @@ mod origin;
 mod policies;
 
 pub(crate) use origin::Origin;
-use policies::{Policies, policies};
+pub(crate) use policies::Policies;
+use policies::policies;
 
 pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_>) -> Outcome {
     let policies = match check(question, context.limits) {
@@ -89,7 +90,7 @@ pub(crate) fn start(asked: Asked<'_>, question: &Start, context: &mut Context<'_
     }
 }
 
-fn check(question: &Start, limits: &Limits) -> Result<Policies, Refusal> {
+pub(crate) fn check(question: &Start, limits: &Limits) -> Result<Policies, Refusal> {
     let policies = policies(question)?;
     if let Some(policy) = &question.retry_policy {
         Policy::checked(Some(policy)).map_err(Refusal::Invalid)?;
@@ -142,7 +143,7 @@ fn again(run: Run<'_>, question: &Start, context: &Context<'_>) -> Outcome {
     })
 }
 
-fn existing(run: &Run<'_>, started: bool) -> Started {
+pub(crate) fn existing(run: &Run<'_>, started: bool) -> Started {
     Started {
         run: run.id,
         first_run: run.state.origin.first_run,
@@ -175,14 +176,18 @@ fn on_open(
             let answer = Answer::Started(existing(&run, false));
             Ok(answer_step(None, context.ticket, answer))
         }
-        Conflict::Fail | Conflict::Unspecified => refuse(already_started(
-            &run,
-            format!(
-                "Workflow execution is already running. WorkflowId: {}, RunId: {}.",
-                run.state.origin.workflow_id, run.id
-            ),
-        )),
+        Conflict::Fail | Conflict::Unspecified => refuse(already_running(&run)),
     }
+}
+
+pub(crate) fn already_running(run: &Run<'_>) -> Refusal {
+    already_started(
+        run,
+        format!(
+            "Workflow execution is already running. WorkflowId: {}, RunId: {}.",
+            run.state.origin.workflow_id, run.id
+        ),
+    )
 }
 
 fn already_started(run: &Run<'_>, message: String) -> Refusal {
@@ -209,7 +214,11 @@ fn signal_existing(run: Run<'_>, question: &super::Signal, context: &mut Context
     Ok(answer_step(transition, context.ticket, answer))
 }
 
-fn terminate_and_begin(run: Run<'_>, question: &Start, context: &mut Context<'_>) -> Outcome {
+pub(crate) fn terminate_and_begin(
+    run: Run<'_>,
+    question: &Start,
+    context: &mut Context<'_>,
+) -> Outcome {
     let mut step = begin(question, context)?;
     let Some(successor) = &step.successor else {
         return Ok(step);
@@ -241,7 +250,7 @@ pub(crate) fn text_payload(text: &str) -> Payloads {
     }
 }
 
-fn on_closed(run: &Run<'_>, policies: Policies) -> Result<(), Refusal> {
+pub(crate) fn on_closed(run: &Run<'_>, policies: Policies) -> Result<(), Refusal> {
     let (id, run_id) = (&run.state.origin.workflow_id, run.id);
     let status = run.state.closed.as_ref().map(|closed| closed.status);
     let failed = [
@@ -273,7 +282,7 @@ fn on_closed(run: &Run<'_>, policies: Policies) -> Result<(), Refusal> {
 }
 
 /// A new run.
-fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
+pub(crate) fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
     let run = context.entropy.run_id(context.now);
     let eager = question.eager && backoff(question, context.now).is_zero();
     let (search_attributes, types) = match &question.search_attributes {
@@ -337,6 +346,7 @@ fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
             run,
             behind: Vec::new(),
             transition,
+            volatile: Volatile::default(),
         }),
         heartbeat: None,
     })

@@ -26,7 +26,7 @@ use super::command::Bad;
 use super::retry::{Next, Wish};
 use super::state::State;
 use super::transition::{Draft, Extra};
-use super::{Limits, Refusal, Successor, cron, wire};
+use super::{Limits, Refusal, Successor, Volatile, cron, wire};
 use crate::id::RunId;
 use crate::kind::Context;
 use crate::planted::{Fault, planted};
@@ -204,6 +204,7 @@ pub(crate) fn begin(
             run,
             behind: Vec::new(),
             transition,
+            volatile: Volatile::default(),
         })
         .ok_or_else(|| Bad::Refused(Refusal::Invalid("nothing follows".to_owned())))
 }

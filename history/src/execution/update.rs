@@ -28,8 +28,8 @@ use cairn_proto::temporal::api::update::v1::{Outcome as Ended, Request, outcome}
 
 use super::state::State;
 use super::{
-    Answer, Limits, Outcome, PollUpdate, Refusal, Run, Stage, Step, Update, Updated, Volatile,
-    Workflow, answer_now, refuse, step_of, workflow_task,
+    Answer, Limits, Outcome, PollUpdate, Refusal, Run, Stage, Started, Step, Update, Updated,
+    Volatile, Workflow, answer_now, refuse, step_of, workflow_task,
 };
 use crate::id::{RunId, Ticket, Time};
 use crate::kind::{Context, Stop};
@@ -38,12 +38,14 @@ mod answered;
 mod message;
 mod part;
 mod registry;
+mod with_start;
 
 pub(crate) use answered::{Answering, by_command, leftovers};
 pub use message::{Body, Message};
 pub(crate) use part::Part;
 use part::Standing;
 pub(crate) use registry::Registry;
+pub(crate) use with_start::with_start;
 
 /// A workflow task that has failed so often takes no update.
 const FAILED_ATTEMPTS: i32 = 3;
@@ -66,18 +68,49 @@ pub(crate) fn update(
             "workflow execution not found".to_owned(),
         ));
     }
-    let update_id = question.update_id();
-    if let Some(updated) = recorded(state, run.id, update_id, events)? {
-        return answer_or_wait(run, updated, question.until, context.ticket);
+    enter(events, run, question, None, context)
+}
+
+/// An update comes to a run: to the one of its id that is there, or as a new one. `with_start`: what became of the start that
+/// came with it.
+fn enter(
+    events: &[HistoryEvent],
+    run: Run<'_>,
+    question: &Update,
+    with_start: Option<Box<Started>>,
+    context: &mut Context<'_>,
+) -> Outcome {
+    let (id, until) = (question.update_id(), question.until);
+    if let Some(updated) = recorded(run.state, run.id, id, events)? {
+        let updated = Updated {
+            with_start,
+            ..updated
+        };
+        return answer_or_wait(run, updated, until, context.ticket);
     }
-    if !run.volatile.updates.holds(update_id) {
-        if let Err(refusal) = may_come_in(state, &run.volatile.updates, question, context.limits) {
-            return refuse(refusal);
+    if !run.volatile.updates.holds(id) {
+        let registry = &run.volatile.updates;
+        if let Err(refusal) = may_come_in(run.state, registry, question, context.limits) {
+            return refuse(refused_with(refusal, with_start.as_deref()));
         }
         run.volatile.updates.admit(question.request.clone());
     }
-    let admitted = Updated::at(run.id, update_id, Stage::Admitted);
-    answer_or_wait(run, admitted, question.until, context.ticket)
+    let admitted = Updated {
+        with_start,
+        ..Updated::at(run.id, id, Stage::Admitted)
+    };
+    answer_or_wait(run, admitted, until, context.ticket)
+}
+
+/// What is said of both operations where the update is refused.
+fn refused_with(why: Refusal, with_start: Option<&Started>) -> Refusal {
+    match with_start {
+        None => why,
+        Some(started) => Refusal::OfUpdate {
+            why: Box::new(why),
+            begun: started.started,
+        },
+    }
 }
 
 /// Looks at an update, and waits for its stage if one is named.
@@ -109,15 +142,24 @@ pub(crate) fn stop_waiting(
         return answer_now(context.ticket, Answer::Done);
     };
     let recorded = recorded(run.state, run.id, &id, events)?;
-    run.volatile.updates.stop(ticket);
-    let updated = recorded.unwrap_or_else(|| Updated::at(run.id, &id, Stage::Admitted));
+    let updated = Updated {
+        with_start: run.volatile.updates.stop(ticket),
+        ..recorded.unwrap_or_else(|| Updated::at(run.id, &id, Stage::Admitted))
+    };
     answer_now(context.ticket, Answer::Updated(Box::new(updated)))
 }
 
 fn answer_or_wait(run: Run<'_>, updated: Updated, until: Option<Stage>, ticket: Ticket) -> Outcome {
     match until {
         Some(until) if until > updated.stage => {
-            run.volatile.updates.wait(&updated.update_id, ticket, until);
+            let Updated {
+                update_id,
+                with_start,
+                ..
+            } = updated;
+            run.volatile
+                .updates
+                .wait(update_id, ticket, until, with_start);
             Ok(step_of(None))
         }
         _ => answer_now(ticket, Answer::Updated(Box::new(updated))),
@@ -305,6 +347,7 @@ impl Updated {
             stage,
             outcome: None,
             unexplained: false,
+            with_start: None,
         }
     }
 }

@@ -21,6 +21,7 @@ mod start;
 mod update;
 mod wait;
 mod wire;
+mod with_start;
 mod workflow_task;
 
 pub(super) use deliver::deliver;
@@ -151,6 +152,15 @@ impl HistoryService for History {
         request: Request<history::UpdateWorkflowExecutionRequest>,
     ) -> Result<public::UpdateWorkflowExecutionResponse> {
         update::update(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn execute_multi_operation(
+        &self,
+        request: Request<history::ExecuteMultiOperationRequest>,
+    ) -> Result<public::ExecuteMultiOperationResponse> {
+        with_start::execute(&self.0, request.into_inner())
             .await
             .map(Response::new)
     }

@@ -2,6 +2,7 @@
 
 use cairn_proto::elsewhere::Elsewhere;
 use cairn_proto::google::rpc;
+use cairn_proto::operations::{self, Operation};
 use cairn_proto::prost::{Message, Name};
 use cairn_proto::prost_types::Any;
 use cairn_proto::temporal::api::enums::v1::{ResourceExhaustedCause, ResourceExhaustedScope};
@@ -61,6 +62,18 @@ pub(super) fn status(refusal: Refusal) -> Status {
         | Refusal::NoSuchActivity(message) => not_found(message),
         Refusal::NoSuchUpdate(id) => not_found(format!("update {} not found", quoted(&id))),
         Refusal::UpdateAborted => not_found("workflow update was aborted by closing workflow"),
+        Refusal::OfStart(why) => {
+            operations::update_with_start([Operation::Failed(status(*why)), Operation::Aborted])
+        }
+        Refusal::OfUpdate { why, begun } => operations::update_with_start([
+            if begun {
+                Operation::Done
+            } else {
+                Operation::Aborted
+            },
+            Operation::Failed(status(*why)),
+        ]),
+        Refusal::StartRepeated => Status::unavailable("Workflow was not started: StartDeduped"),
         Refusal::Completed => not_found("workflow execution already completed"),
         Refusal::AlreadyStarted {
             message,

@@ -162,6 +162,7 @@ impl<K: Kind> Cached<K> {
             run,
             behind,
             transition,
+            volatile,
         } = successor;
         let (seq, time, chain) = behind.last().map_or((0, transition.time, [0; 32]), |last| {
             (last.seq, transition.time.max(last.time), last.chain)
@@ -177,7 +178,7 @@ impl<K: Kind> Cached<K> {
             nth,
             start_request_id: row.start_request_id.clone().into_boxed_str(),
             state: transition.state,
-            volatile: K::Volatile::default(),
+            volatile,
             seq: 0,
             chain: [0; 32],
             time: record.time,

@@ -28,7 +28,6 @@ impl<K: Kind> Shard<K> {
         let number = self.head.next();
         let epoch = self.epoch;
         let mut writes = Vec::with_capacity(2);
-        let mut touched = address;
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
@@ -56,8 +55,7 @@ impl<K: Kind> Shard<K> {
         if moves {
             self.queue(key, writes, out);
         }
-        touched = touched.or(begun);
-        self.answer(key, touched, step.answers, ticket, moves, out);
+        self.answer(key, begun.or(address), step.answers, ticket, moves, out);
         for run in address.into_iter().chain(begun) {
             self.settle(key, run, out);
         }

@@ -10,9 +10,9 @@ use super::super::{Refusal, Start};
 
 /// What a start may do to the runs that are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Policies {
-    pub(super) reuse: Reuse,
-    pub(super) conflict: Conflict,
+pub(crate) struct Policies {
+    pub(crate) reuse: Reuse,
+    pub(crate) conflict: Conflict,
 }
 
 pub(super) fn policies(question: &Start) -> Result<Policies, Refusal> {

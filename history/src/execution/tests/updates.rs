@@ -311,3 +311,72 @@ fn so_many_are_in_flight_and_no_more() {
             ! Precondition("The limit on the total number of distinct updates in this workflow has been reached (2). Make sure any duplicate updates share an Update ID so the server can deduplicate them, and consider rejecting updates that you aren't going to process. You can also Continue-as-New to avoid this; we recommend you check Continue-as-New Suggested in your Workflow.")"#,
     );
 }
+
+#[test]
+fn a_run_begins_with_its_update() {
+    check(
+        "update-with-start u; poll; complete: accept u, respond u; update-with-start u request=other; \
+         update-with-start v request=other",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4 with u/request EventId(2)
+            4 WorkflowTaskCompleted 2 3
+              5 WorkflowExecutionUpdateAccepted u
+              6 WorkflowExecutionUpdateCompleted 5
+            > update u Completed with success in a new run
+            > update u Completed with success before
+            ! of the start: already started",
+    );
+}
+
+#[test]
+fn a_run_that_is_there_is_used() {
+    idle(
+        "update-with-start u request=other conflict=2; poll; complete: reject u; update-with-start v; stop-waiting 7",
+        r"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            > update u Completed with boom in the run that is there
+            > update v Admitted in the run that is there",
+    );
+}
+
+#[test]
+fn a_run_makes_room_for_one_with_an_update() {
+    idle(
+        "update v; update-with-start u request=other conflict=3; poll; complete: accept u, respond u",
+        r"
+            5 WorkflowExecutionTerminated TerminateIfRunning WorkflowIdReusePolicy
+            -- run 2
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            ! UpdateAborted
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4 with u/request EventId(2)
+            4 WorkflowTaskCompleted 2 3
+              5 WorkflowExecutionUpdateAccepted u
+              6 WorkflowExecutionUpdateCompleted 5
+            > update u Completed with success in a new run",
+    );
+}
+
+#[test]
+fn who_began_a_run_that_has_closed_cannot_update_it() {
+    check(
+        "update-with-start u; terminate; update-with-start v; update-with-start v request=other; terminate",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowExecutionTerminated enough
+            ! OfUpdate { why: UpdateAborted, begun: true }
+            ! OfStart(StartRepeated)
+            -- run 2
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowExecutionTerminated enough
+            ! OfUpdate { why: UpdateAborted, begun: true }",
+    );
+}

@@ -69,6 +69,7 @@ pub(super) fn filled(question: &Question) -> Question {
         | Question::ForgetQuery(_)
         | Question::Update(_)
         | Question::PollUpdate(_)
+        | Question::UpdateWithStart(_)
         | Question::StopWaiting(_)
         | Question::StickyWorkerUnavailable
         | Question::ResetSticky

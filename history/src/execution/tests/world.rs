@@ -209,6 +209,17 @@ impl World {
                 until: stage(&words).or(Some(Stage::Completed)),
                 first_run: None,
             }))),
+            "update-with-start" => {
+                let both = UpdateWithStart {
+                    start: Self::start_question(&words, None),
+                    update: Update {
+                        request: update_request(word),
+                        until: stage(&words).or(Some(Stage::Completed)),
+                        first_run: None,
+                    },
+                };
+                self.ask(&Question::UpdateWithStart(Box::new(both)));
+            }
             "poll-update" => self.ask(&Question::PollUpdate(PollUpdate {
                 update_id: word.to_owned(),
                 until: stage(&words),
@@ -252,9 +263,14 @@ impl World {
     }
 
     fn start(&mut self, words: &[&str], signal: Option<Signal>) {
+        let start = Self::start_question(words, signal);
+        self.ask(&Question::Start(Box::new(start)));
+    }
+
+    fn start_question(words: &[&str], signal: Option<Signal>) -> Start {
         let time = |name| option(words, name).map_or(Duration::ZERO, duration);
         let number = |name| option(words, name).map_or(0, |it| it.parse().unwrap());
-        let start = Start {
+        Start {
             request_id: option(words, "request").unwrap_or("r").to_owned(),
             identity: "client".to_owned(),
             workflow_type: "wf".to_owned(),
@@ -290,8 +306,7 @@ impl World {
             eager: words.contains(&"eager"),
             signal,
             parent: None,
-        };
-        self.ask(&Question::Start(Box::new(start)));
+        }
     }
 
     /// Resets to the end of a workflow task, as whoever reads the records does.
@@ -736,7 +751,10 @@ impl World {
         if let Some(successor) = step.successor {
             let _ = writeln!(self.out, "-- run {}", self.order.len() + 1);
             self.order.push(successor.run);
-            let loaded = self.begun(successor.run, successor.behind);
+            let loaded = Loaded {
+                volatile: successor.volatile,
+                ..self.begun(successor.run, successor.behind)
+            };
             self.runs.insert(successor.run, loaded);
             self.append(successor.run, successor.transition);
         }
@@ -930,15 +948,7 @@ impl World {
                 Queried::Answered(_) => format!("query {} answered", ticket.0),
                 Queried::Failed { message, .. } => format!("query {} failed {message}", ticket.0),
             },
-            Answer::Updated(updated) => {
-                let outcome = updated.outcome.and_then(|it| it.value);
-                let outcome = match outcome {
-                    None => String::new(),
-                    Some(outcome::Value::Success(_)) => " with success".to_owned(),
-                    Some(outcome::Value::Failure(it)) => format!(" with {}", it.message),
-                };
-                format!("update {} {:?}{outcome}", updated.update_id, updated.stage)
-            }
+            Answer::Updated(updated) => updated_text(*updated),
             Answer::Described(described) => {
                 let mut text = String::from("described");
                 if let Some(task) = described.pending_workflow_task {
@@ -1105,6 +1115,22 @@ pub(super) fn failure(words: &[&str]) -> Failure {
     }
 }
 
+fn updated_text(updated: Updated) -> String {
+    let outcome = match updated.outcome.and_then(|it| it.value) {
+        None => String::new(),
+        Some(outcome::Value::Success(_)) => " with success".to_owned(),
+        Some(outcome::Value::Failure(it)) => format!(" with {}", it.message),
+    };
+    let started = match updated.with_start {
+        None => "",
+        Some(it) if it.started => " in a new run",
+        Some(it) if it.attached => " in the run that is there",
+        Some(_) => " before",
+    };
+    let (id, stage) = (updated.update_id, updated.stage);
+    format!("update {id} {stage:?}{outcome}{started}")
+}
+
 fn update_request(id: &str) -> update::Request {
     update::Request {
         meta: Some(update::Meta {
@@ -1161,6 +1187,9 @@ fn refused(refusal: &Refusal) -> String {
     match refusal {
         Refusal::AlreadyStarted { .. } => "already started".to_owned(),
         Refusal::Completed => "completed".to_owned(),
+        Refusal::OfStart(why) if matches!(**why, Refusal::AlreadyStarted { .. }) => {
+            "of the start: already started".to_owned()
+        }
         other => format!("{other:?}"),
     }
 }

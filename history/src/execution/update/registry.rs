@@ -13,11 +13,11 @@ use cairn_proto::temporal::api::update::v1::{Outcome, Request};
 
 use super::part::Standing;
 use super::{
-    Answering, Answers, closing, failed, id_of, outcome_in, task_failed, unprocessed,
+    Answering, Answers, closing, failed, id_of, outcome_in, refused_with, task_failed, unprocessed,
     without_outcome,
 };
 use crate::execution::state::State;
-use crate::execution::{Answer, Limits, Refusal, Stage, Updated, Workflow};
+use crate::execution::{Answer, Limits, Refusal, Stage, Started, Updated, Workflow};
 use crate::id::{RunId, Ticket};
 use crate::kind::Answered;
 
@@ -43,6 +43,30 @@ pub(crate) struct Pending {
 struct Waiter {
     ticket: Ticket,
     until: Stage,
+    with_start: Option<Box<Started>>,
+}
+
+impl Waiter {
+    fn told(self, updated: Updated) -> (Ticket, Answered<Workflow>) {
+        let updated = Updated {
+            with_start: self.with_start,
+            ..updated
+        };
+        let result = Ok(Answer::Updated(Box::new(updated)));
+        (self.ticket, unread(result))
+    }
+
+    fn refused(self, why: Refusal) -> (Ticket, Answered<Workflow>) {
+        let refusal = refused_with(why, self.with_start.as_deref());
+        (self.ticket, unread(Err(refusal)))
+    }
+}
+
+fn unread(result: Result<Answer, Refusal>) -> Answered<Workflow> {
+    Answered {
+        result,
+        reads: None,
+    }
 }
 
 impl Registry {
@@ -94,9 +118,18 @@ impl Registry {
         Ok(())
     }
 
-    pub(super) fn wait(&mut self, id: &str, ticket: Ticket, until: Stage) {
-        let waiters = self.waiters.entry(id.to_owned()).or_default();
-        waiters.push(Waiter { ticket, until });
+    pub(super) fn wait(
+        &mut self,
+        id: String,
+        ticket: Ticket,
+        until: Stage,
+        with_start: Option<Box<Started>>,
+    ) {
+        self.waiters.entry(id).or_default().push(Waiter {
+            ticket,
+            until,
+            with_start,
+        });
     }
 
     /// The update that a ticket waits for.
@@ -106,11 +139,15 @@ impl Registry {
             .map(|(id, _)| id.clone())
     }
 
-    pub(super) fn stop(&mut self, ticket: Ticket) {
+    /// Nobody waits with this ticket any more; what became of the start that came with the update.
+    pub(super) fn stop(&mut self, ticket: Ticket) -> Option<Box<Started>> {
+        let mut with_start = None;
         self.waiters.retain(|_, waiters| {
-            waiters.retain(|it| it.ticket != ticket);
+            let stopped = waiters.extract_if(.., |it| it.ticket == ticket);
+            with_start = stopped.last().map_or(with_start.take(), |it| it.with_start);
             !waiters.is_empty()
         });
+        with_start
     }
 
     pub(crate) fn pending(&self) -> &BTreeMap<String, Pending> {
@@ -190,12 +227,11 @@ impl Registry {
         waiters
             .into_iter()
             .map(|waiter| {
-                let updated = Updated {
+                waiter.told(Updated {
                     outcome: Some(outcome.clone()),
                     unexplained,
                     ..Updated::at(run, id, Stage::Completed)
-                };
-                (waiter.ticket, told(updated))
+                })
             })
             .collect()
     }
@@ -217,10 +253,8 @@ impl Registry {
             .waiters
             .extract_if(.., |id, _| !pending.contains_key(id));
         for (id, waiters) in accepted {
-            answers.extend(waiters.into_iter().map(|waiter| {
-                let updated = Updated::at(run, &id, Stage::Accepted);
-                (waiter.ticket, told(updated))
-            }));
+            let accepted = || Updated::at(run, &id, Stage::Accepted);
+            answers.extend(waiters.into_iter().map(|waiter| waiter.told(accepted())));
         }
         answers
     }
@@ -230,7 +264,7 @@ impl Registry {
         let waiters = self.waiters.remove(id).unwrap_or_default();
         waiters
             .into_iter()
-            .map(|waiter| (waiter.ticket, refused(why.clone())))
+            .map(|waiter| waiter.refused(why.clone()))
             .collect()
     }
 
@@ -255,17 +289,13 @@ impl Registry {
                 Some(Standing::Accepted(_)) => (Stage::Completed, Some(without_outcome())),
                 Some(Standing::Completed(event)) => (Stage::Completed, outcome_in(events, event)),
             };
-            waiters.retain(|waiter| {
-                let waits = waiter.until > stage;
-                if !waits {
-                    let updated = Updated {
-                        outcome: outcome.clone(),
-                        ..Updated::at(run, id, stage)
-                    };
-                    answers.push((waiter.ticket, told(updated)));
-                }
-                waits
-            });
+            let done = waiters.extract_if(.., |waiter| waiter.until <= stage);
+            answers.extend(done.map(|waiter| {
+                waiter.told(Updated {
+                    outcome: outcome.clone(),
+                    ..Updated::at(run, id, stage)
+                })
+            }));
             !waiters.is_empty()
         });
         answers
@@ -281,19 +311,5 @@ fn packed(request: &Request) -> Any {
     Any {
         type_url: format!("type.googleapis.com/{}", Request::full_name()),
         value: request.encode_to_vec(),
-    }
-}
-
-fn told(updated: Updated) -> Answered<Workflow> {
-    Answered {
-        result: Ok(Answer::Updated(Box::new(updated))),
-        reads: None,
-    }
-}
-
-fn refused(why: Refusal) -> Answered<Workflow> {
-    Answered {
-        result: Err(why),
-        reads: None,
     }
 }

@@ -124,7 +124,7 @@ async fn ask(shell: &Arc<Shell>, key: Key, start: Start) -> Result<Reply, Status
         .await
 }
 
-fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
+pub(super) fn destructure(request: public::StartWorkflowExecutionRequest) -> Start {
     let public::StartWorkflowExecutionRequest {
         workflow_type,
         task_queue,

@@ -14,7 +14,7 @@ use tonic::Status;
 
 use super::wait::Wait;
 use super::wire;
-use crate::execution::{Answer, PollUpdate, Question, Stage, Update, Updated};
+use crate::execution::{Answer, PollUpdate, Question, Refusal, Stage, Update, Updated};
 use crate::id::{Key, RunId};
 use crate::service::{Shell, refusal};
 
@@ -97,14 +97,26 @@ pub(super) fn until(policy: Option<WaitPolicy>) -> Option<Stage> {
     Stage::waited_for(policy.map_or(0, |policy| policy.lifecycle_stage))
 }
 
-/// Asks the run. Who has waited long enough, or waits on a node that goes, is told how far it is.
-pub(super) async fn ask(
+async fn ask(
     shell: &Arc<Shell>,
     key: &Key,
     run: Option<RunId>,
     question: Question,
 ) -> Result<Updated, Status> {
-    let (ticket, mut answer) = shell.put(key.clone(), run, None, question);
+    let named = run.map(|run| (key.workflow_id.clone(), run));
+    let asked = wait(shell, key, run, None, question).await?;
+    asked.map_err(|refusal| refusal::status_about(refusal, named.as_ref()))
+}
+
+/// Asks a run and waits. Who has waited long enough, or waits on a node that goes, is told how far the update is.
+pub(super) async fn wait(
+    shell: &Arc<Shell>,
+    key: &Key,
+    run: Option<RunId>,
+    start_request_id: Option<String>,
+    question: Question,
+) -> Result<Result<Updated, Refusal>, Status> {
+    let (ticket, mut answer) = shell.put(key.clone(), run, start_request_id, question);
     let mut wait = Wait {
         shell,
         key,
@@ -127,17 +139,15 @@ pub(super) async fn ask(
         if let Answer::Updated(updated) = stopped.answer {
             shell.slot(key).forget(ticket);
             wait.over = true;
-            return Ok(*updated);
+            return Ok(Ok(*updated));
         }
         answer.await // It was answered meanwhile.
     };
     wait.over = true;
-    let released = released.map_err(|_| refusal::moved())?;
-    let named = run.map(|run| (key.workflow_id.clone(), run));
-    match released.result {
-        Ok(Answer::Updated(updated)) => Ok(*updated),
+    match released.map_err(|_| refusal::moved())?.result {
+        Ok(Answer::Updated(updated)) => Ok(Ok(*updated)),
         Ok(_) => Err(Status::internal("a run answered another question")),
-        Err(refusal) => Err(refusal::status_about(refusal, named.as_ref())),
+        Err(refusal) => Ok(Err(refusal)),
     }
 }
 

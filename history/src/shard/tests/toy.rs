@@ -219,6 +219,7 @@ fn begin(context: &mut Context<'_>, request: &str) -> Successor<Toy> {
         run,
         behind: Vec::new(),
         transition,
+        volatile: Volatile::default(),
     }
 }
 
