@@ -8,6 +8,7 @@ use cairn_proto::temporal::api::common::v1::WorkflowExecution;
 use cairn_proto::temporal::api::enums::v1::HistoryEventFilterType;
 use cairn_proto::temporal::api::workflowservice::v1 as pb;
 use tonic::Request;
+use tonic::metadata::MetadataMap;
 
 use crate::deadline::{self, timestamp};
 use crate::error::Error;
@@ -19,10 +20,31 @@ use crate::{Frontend, answer, check};
 /// Transitions on a page at most.
 const PAGE: i32 = 256;
 
+/// Who reads a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reader {
+    /// Until when it waits.
+    deadline: Option<Time>,
+    /// People look at it: what is not durable yet, and may never be, would confuse them. Workers need it.
+    is_shown: bool,
+}
+
+impl Reader {
+    /// The reader that a request's metadata describes.
+    pub(crate) fn of(metadata: &MetadataMap, now: Time) -> Self {
+        let name = metadata.get("client-name");
+        let name = name.and_then(|name| name.to_str().ok());
+        Self {
+            deadline: deadline::of(metadata, now),
+            is_shown: matches!(name, Some("temporal-ui" | "temporal-cli" | "cairn-cli")),
+        }
+    }
+}
+
 pub(crate) async fn get(
     frontend: &Frontend,
     mut request: pb::GetWorkflowExecutionHistoryRequest,
-    deadline: Option<Time>,
+    reader: Reader,
 ) -> Result<pb::GetWorkflowExecutionHistoryResponse, Error> {
     let namespace = frontend.namespace(&request.namespace)?;
     check::execution(request.execution.as_ref())?;
@@ -40,7 +62,11 @@ pub(crate) async fn get(
     let message = history::GetWorkflowExecutionHistoryRequest {
         namespace_id: namespace.id_bytes(),
         request: Some(request),
-        deadline: Some(timestamp(deadline::history_wait(deadline, frontend.now()))),
+        deadline: Some(timestamp(deadline::history_wait(
+            reader.deadline,
+            frontend.now(),
+        ))),
+        durable_only: reader.is_shown,
     };
     let asked = frontend
         .history
@@ -114,5 +140,22 @@ impl Frontend {
             return Err(forged());
         }
         Ok(page.encode_to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_from_workers_by_their_client() {
+        let is_shown = |name: &'static str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("client-name", name.parse().unwrap());
+            Reader::of(&metadata, Time(0)).is_shown
+        };
+        assert!(is_shown("temporal-ui") && is_shown("temporal-cli") && is_shown("cairn-cli"));
+        assert!(!is_shown("temporal-go") && !is_shown(""));
+        assert!(!Reader::of(&MetadataMap::new(), Time(0)).is_shown);
     }
 }

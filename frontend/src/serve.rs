@@ -17,11 +17,12 @@ use crate::{
 };
 
 /// `method: Request => Response = function` calls the function with frontend and message; under `timed` stand those that
-/// also want to know how long the caller waits, under `off` those that are refused.
+/// also want to know how long the caller waits, under `read` those that want to know who reads, under `off` those that are refused.
 macro_rules! serve {
     ($service:ident, $messages:ident:
         served { $($method:ident: $request:ident => $response:ident = $function:path;)* }
         timed { $($timed:ident: $timed_request:ident => $timed_response:ident = $timed_function:path;)* }
+        read { $($read:ident: $read_request:ident => $read_response:ident = $read_function:path;)* }
         off { $($off:ident: $off_request:ident => $off_response:ident = $refusal:expr;)* }
     ) => {
         #[async_trait]
@@ -41,6 +42,15 @@ macro_rules! serve {
                 self.admit(request.metadata())?;
                 let deadline = deadline::of(request.metadata(), self.now());
                 replied($timed_function(self, request.into_inner(), deadline).await)
+            })*
+
+            $(async fn $read(
+                &self,
+                request: Request<$messages::$read_request>,
+            ) -> Result<Response<$messages::$read_response>, Status> {
+                self.admit(request.metadata())?;
+                let reader = history::Reader::of(request.metadata(), self.now());
+                replied($read_function(self, request.into_inner(), reader).await)
             })*
 
             $(async fn $off(
@@ -138,6 +148,8 @@ serve! { WorkflowService, pb:
         poll_activity_task_queue: PollActivityTaskQueueRequest => PollActivityTaskQueueResponse = poll::activity_task;
         poll_nexus_task_queue: PollNexusTaskQueueRequest => PollNexusTaskQueueResponse = poll::nexus_task;
         query_workflow: QueryWorkflowRequest => QueryWorkflowResponse = query::query;
+    }
+    read {
         get_workflow_execution_history: GetWorkflowExecutionHistoryRequest
             => GetWorkflowExecutionHistoryResponse = history::get;
     }
@@ -193,5 +205,6 @@ serve! { OperatorService, operator_pb:
         list_clusters: ListClustersRequest => ListClustersResponse = operator::list_clusters;
     }
     timed {}
+    read {}
     off {}
 }

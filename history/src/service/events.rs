@@ -100,6 +100,17 @@ pub(super) async fn stored(
     range: Range<i64>,
     fragments_max: usize,
 ) -> Result<(Vec<HistoryEvent>, Option<i64>), ReadError> {
+    let (events, rest, _) = counted(store, run, range, fragments_max).await?;
+    Ok((events, rest))
+}
+
+/// The same, and how many fragments that were.
+async fn counted(
+    store: &dyn Store,
+    run: RunId,
+    range: Range<i64>,
+    fragments_max: usize,
+) -> Result<(Vec<HistoryEvent>, Option<i64>, usize), ReadError> {
     let mut events: Vec<HistoryEvent> = Vec::new();
     let mut next = range.start;
     let (mut fragments, mut bytes) = (0, 0);
@@ -121,7 +132,7 @@ pub(super) async fn stored(
             );
         }
     }
-    Ok((events, (next < range.end).then_some(next)))
+    Ok((events, (next < range.end).then_some(next), fragments))
 }
 
 /// The newest events below `below`, newest first, as many as fit one page, and the id to go on below.
@@ -150,18 +161,22 @@ pub(super) async fn assemble(
     store: &dyn Store,
     slice: Slice,
 ) -> Result<(Vec<HistoryEvent>, Option<i64>), Status> {
-    let mut events = Vec::new();
+    let (mut events, mut fragments) = (Vec::new(), 0);
     if let Some(missing) = slice.missing {
-        let (read, rest) = stored(store, slice.run, missing, PAGE_FRAGMENTS_MAX)
-            .await
-            .map_err(unreadable)?;
+        let read = counted(store, slice.run, missing, PAGE_FRAGMENTS_MAX).await;
+        let (read, rest, count) = read.map_err(unreadable)?;
         if rest.is_some() {
             return Ok((read, rest));
         }
-        events = read;
+        (events, fragments) = (read, count);
     }
     for fragment in slice.fragments {
+        let next = events.last().map(|event| event.event_id + 1);
+        if fragments >= PAGE_FRAGMENTS_MAX && next.is_some() {
+            return Ok((events, next));
+        }
         events.extend(decode_bytes(fragment).map_err(unreadable)?);
+        fragments += 1;
     }
     Ok((events, None))
 }
@@ -196,6 +211,27 @@ mod tests {
     use super::*;
     use crate::log::conformance::sample::{self, commit};
     use crate::log::model::Model;
+
+    #[tokio::test]
+    async fn a_page_from_memory_is_no_longer_than_one_from_the_log() {
+        let fragment = |event_id| {
+            let event = HistoryEvent {
+                event_id,
+                ..HistoryEvent::default()
+            };
+            let events = vec![event];
+            Bytes::from(History { events }.encode_to_vec())
+        };
+        for (count, rest) in [(256, None), (257, Some(257)), (300, Some(257))] {
+            let slice = Slice {
+                run: sample::run(1),
+                missing: None,
+                fragments: (1..=count).map(fragment).collect(),
+            };
+            let (events, next) = assemble(&Model::new(), slice).await.unwrap();
+            assert_eq!((events.len(), next), (256, rest), "{count}");
+        }
+    }
 
     #[tokio::test]
     async fn behind_a_snapshot_of_another_version_every_record_is_read() {

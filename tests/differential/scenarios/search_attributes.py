@@ -382,7 +382,8 @@ async def carried_on(stage: Stage) -> None:
             again = command("continue_as_new_workflow_execution", workflow_type={"name": "raw"}, task_queue={"name": "a"}, initiator=1, **fields)
             await own.complete(await own.poll_workflow("a"), again)
             stage.keep(f"continued {label}", [stage.scrubber.message(event) for event in (await own.history("a"))[:1]])
-            await stage.keep_call(f"described {label}", own.describe("a"))
+            described = await own.describe("a")
+            stage.keep(f"described {label}", described.workflow_execution_info.search_attributes)
         for label, attributes in {"wrong": indexed(MyBool="x"), "unknown": indexed(Nothing="x"), "system": indexed(RunId="x")}.items():
             workflow_id = f"b-{label}"
             await own.start(workflow_id)

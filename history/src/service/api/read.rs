@@ -45,6 +45,7 @@ pub(super) async fn history(
         namespace_id,
         request,
         deadline,
+        durable_only,
     } = request;
     let public::GetWorkflowExecutionHistoryRequest {
         execution,
@@ -88,7 +89,9 @@ pub(super) async fn history(
     if let Some(next) = rest {
         answer.next_page_token = reader.token(position.run, next, end);
     } else {
-        read.extend(position.suffix);
+        if !durable_only {
+            read.extend(position.suffix);
+        }
         if wait_new_event && position.open {
             answer.next_page_token = reader.token(position.run, stop, 0);
         }
