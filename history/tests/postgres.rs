@@ -90,6 +90,7 @@ async fn commit(store: &Postgres, epoch: Epoch, run: u8) -> Result<Committed, Fa
             chain: [0; 32],
         },
         row: None,
+        terms: None,
         wake_at: None,
     };
     let batch = ShardBatch {

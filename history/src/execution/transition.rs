@@ -145,7 +145,7 @@ impl<'a> Draft<'a> {
         });
         draft.events.push(event);
         let fields = &draft.state.properties.search_attributes.indexed_fields;
-        draft.shows = if fields.is_empty() {
+        draft.shows = if fields.is_empty() && draft.state.options.version.is_none() {
             Shows::Row
         } else {
             Shows::Attributes

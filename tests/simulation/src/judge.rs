@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cairn_history::execution::{Volatile, Workflow};
+use cairn_history::execution::{Effect, Volatile, Workflow};
 use cairn_history::id::{Key, RunId, Time};
 use cairn_history::kind::{Kind as _, Work};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
@@ -432,6 +432,16 @@ pub(crate) fn late(ledger: &mut Ledger, now: Time, patience: Duration) {
     }
 }
 
+/// Is what a run owes owed to one that was set aside?
+fn is_cut_off(ledger: &Ledger, kept: &Kept, effect: &Effect) -> bool {
+    let Ok(message) = Workflow::message(&kept.state, effect, &kept.events) else {
+        return false;
+    };
+    let aside = ledger.quarantined.iter();
+    let mut aside = aside.filter_map(|run| ledger.runs.get(run));
+    aside.any(|other| other.row.workflow_id == message.workflow_id)
+}
+
 /// Everything has had its time: nothing may be open.
 pub(crate) fn stuck(ledger: &mut Ledger) {
     let open = ledger
@@ -448,8 +458,11 @@ pub(crate) fn stuck(ledger: &mut Ledger) {
         })
         .collect();
     let owing = ledger.runs.iter().filter(|(run, kept)| {
-        let owes = !Workflow::effects(&kept.state).is_empty();
-        owes && !kept.deleted && !ledger.quarantined.contains(run)
+        let owes = Workflow::effects(&kept.state);
+        let mut reachable = owes
+            .iter()
+            .filter(|effect| !is_cut_off(ledger, kept, effect));
+        reachable.next().is_some() && !kept.deleted && !ledger.quarantined.contains(run)
     });
     let owing: Vec<_> = owing
         .map(|(run, kept)| {
