@@ -56,7 +56,7 @@ pub(super) async fn find(
         // Equal to nothing if it is absent.
         .bind(start_request_id.map(str::as_bytes));
     let rows = all(pool, statement, |row| {
-        Ok((row.try_get::<bool, _>(22)?, rows::run(row)?))
+        Ok((row.try_get::<bool, _>(23)?, rows::run(row)?))
     });
     let mut found = Found::default();
     for (is_repeated, row) in rows.await? {
