@@ -56,6 +56,7 @@ TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{32}\b")
 FINE_DURATION = re.compile(r"\d+\.\d{4,}s")
 TRANSACTION_SIZE = re.compile(r"transaction size of \d+ bytes")
+BUNDLE = re.compile(r"(@temporalio/worker@[\d.]+\+)[0-9a-f]{64}")
 CORE_TIMES = re.compile(r'"(complete_time|original_schedule_time)":\{[^}]*\}')
 
 JAVA_TIMES = re.compile(r'(?<="firstSkd":)\d+|^\d{13}$')
@@ -91,6 +92,7 @@ class Scrubber:
     def text(self, text: str) -> str:
         """Text with times and ids replaced."""
         text = TIMESTAMP.sub("<time>", text)
+        text = BUNDLE.sub(r"\1<bundle>", text)  # The TypeScript SDK's build id holds the paths of its program.
         text = CORE_TIMES.sub(r'"\1":"<time>"', text)
         text = TRANSACTION_SIZE.sub("transaction size of <size> bytes", text)  # Encodings differ.
         return UUID.sub(lambda found: self.ids.setdefault(found.group(), f"<id {len(self.ids) + 1}>"), text)
