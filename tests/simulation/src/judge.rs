@@ -442,12 +442,43 @@ fn is_cut_off(ledger: &Ledger, kept: &Kept, effect: &Effect) -> bool {
     aside.any(|other| other.row.workflow_id == message.workflow_id)
 }
 
+/// The runs that were set aside, and the open ones that wait for one of them: to reach it, or for it to end as their child.
+fn held(ledger: &Ledger) -> BTreeSet<RunId> {
+    let mut held = ledger.quarantined.clone();
+    loop {
+        let parents: BTreeSet<RunId> = held.iter().filter_map(|run| parent(ledger, *run)).collect();
+        let open = ledger.runs.iter().filter(|(_, kept)| kept.row.is_open());
+        let waiting = open.filter(|(run, kept)| {
+            let effects = Workflow::effects(&kept.state);
+            let cut_off = |effect| is_cut_off(ledger, kept, effect);
+            parents.contains(run) || effects.iter().any(cut_off)
+        });
+        let before = held.len();
+        let waiting: Vec<RunId> = waiting.map(|(run, _)| *run).collect();
+        held.extend(waiting);
+        if held.len() == before {
+            return held;
+        }
+    }
+}
+
+/// The run that has asked for this one as its child.
+fn parent(ledger: &Ledger, run: RunId) -> Option<RunId> {
+    match &ledger.runs.get(&run)?.events.first()?.attributes {
+        Some(Attributes::WorkflowExecutionStartedEventAttributes(it)) => {
+            it.parent_workflow_execution.as_ref()?.run_id.parse().ok()
+        }
+        _ => None,
+    }
+}
+
 /// Everything has had its time: nothing may be open.
 pub(crate) fn stuck(ledger: &mut Ledger) {
+    let held = held(ledger);
     let open = ledger
         .runs
         .iter()
-        .filter(|(run, kept)| kept.row.is_open() && !ledger.quarantined.contains(run));
+        .filter(|(run, kept)| kept.row.is_open() && !held.contains(run));
     let open: Vec<_> = open
         .map(|(run, kept)| {
             format!(

@@ -4,6 +4,7 @@
 //! rows. Deliberately absent: what the clients were told (`judge`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_history::execution::{State, Volatile, Workflow};
@@ -59,12 +60,19 @@ pub(crate) struct Ledger {
     /// Two runs of an id that were open at one moment of a batch: only its end counts.
     doubtful: Vec<(RunId, RunId)>,
     now: Time,
+    /// How far a clock that was set has been off so far.
+    skew: Duration,
 }
 
 impl Ledger {
     pub(crate) fn violated(&mut self, rule: &'static str, what: String) {
         let time = self.now;
         self.violations.push(Violation { time, rule, what });
+    }
+
+    /// A clock is off by so much: what goes by it may be that early.
+    pub(crate) fn strays(&mut self, by: Duration) {
+        self.skew = self.skew.max(by);
     }
 
     pub(crate) fn committed(&mut self, batch: &ShardBatch, now: Time) {
@@ -330,8 +338,8 @@ impl Ledger {
             return;
         };
         kept.deleted = true;
-        // Clocks of nodes differ from the database's by seconds.
-        let slack = std::time::Duration::from_secs(6);
+        // A clock that was never set is off by seconds, too.
+        let slack = Duration::from_secs(6) + self.skew;
         if !Workflow::expired(&kept.state, self.now.after(slack)) {
             self.violated("I-18", format!("{run} is deleted before its time"));
         }

@@ -260,7 +260,10 @@ fn caller(facts: &Facts) -> Vec<Command> {
         None => vec![child(&id, Shape::Relay(2), ParentClosePolicy::Terminate)],
         Some(Kin::Ended(how)) => vec![completed(how)],
         Some(Kin::Started) if facts.calls == facts.called && facts.calls < 3 => {
-            vec![call(&id, &format!("call {}", facts.calls))]
+            vec![call(
+                &id,
+                &format!("call {} of {}", facts.calls, facts.run_id),
+            )]
         }
         Some(Kin::Asked | Kin::Started) => Vec::new(),
     }
@@ -331,6 +334,7 @@ enum Kin {
 #[derive(Clone, Debug)]
 struct Facts {
     workflow_id: String,
+    run_id: String,
     /// By workflow id, and the ids by the events that asked for them.
     children: BTreeMap<String, Kin>,
     initiated: BTreeMap<i64, String>,
@@ -506,6 +510,7 @@ impl Replay {
         let shape = Shape::parse(&it.workflow_type.as_ref()?.name)?;
         let facts = Facts {
             workflow_id: it.workflow_id.clone(),
+            run_id: it.original_execution_run_id.clone(),
             children: BTreeMap::new(),
             initiated: BTreeMap::new(),
             asked: BTreeSet::new(),

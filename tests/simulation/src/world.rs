@@ -512,7 +512,9 @@ impl World {
             Fault::ClockStep => {
                 let seconds = i64::try_from(self.random.below(8)).unwrap_or(0) - 4;
                 let now = self.now;
-                self.nodes[node].clock.step(now, seconds * 1_000_000_000);
+                let clock = &mut self.nodes[node].clock;
+                clock.step(now, seconds * 1_000_000_000);
+                self.ledger.strays(clock.error(now));
                 self.arm_again(node);
                 true
             }
