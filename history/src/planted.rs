@@ -54,6 +54,8 @@ pub enum Fault {
     EffectBeforeCommit,
     /// A run that goes on as new forgets what others have sent to it.
     EffectTwiceAcrossContinueAsNew,
+    /// A speculative workflow task is recorded although its worker has only rejected.
+    SpeculativeTaskRecorded,
 }
 
 /// Does this process have the bug?
@@ -99,6 +101,7 @@ fn chosen() -> Option<Fault> {
         "open-before-close" => Fault::OpenBeforeClose,
         "effect-before-commit" => Fault::EffectBeforeCommit,
         "effect-twice-across-continue-as-new" => Fault::EffectTwiceAcrossContinueAsNew,
+        "speculative-task-recorded" => Fault::SpeculativeTaskRecorded,
         _ => {
             tracing::error!(name, "no such planted bug");
             std::process::abort()

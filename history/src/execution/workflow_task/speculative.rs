@@ -26,6 +26,7 @@ use crate::execution::transition::Draft;
 use crate::execution::update::Message;
 use crate::execution::{CompleteWorkflowTask, Limits, StartTask, Volatile};
 use crate::id::Time;
+use crate::planted::{Fault, planted};
 
 /// How long a worker of the normal queue has to take it: then it is written, since it might have been lost on its way.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -140,5 +141,6 @@ pub(super) fn may_drop(state: &State, question: &CompleteWorkflowTask) -> bool {
         question.commands.is_empty() && question.messages.iter().all(Message::rejects);
     let shown = state.next_event_id - (state.task.previous_started_event_id + 2);
     let can_forget = shown == 0 || (question.may_drop_events && shown <= DROPPED_EVENTS_MAX);
-    is_speculative && says_nothing && !question.force_create_new_workflow_task && can_forget
+    let leaves_no_trace = says_nothing && !question.force_create_new_workflow_task && can_forget;
+    is_speculative && leaves_no_trace && !planted(Fault::SpeculativeTaskRecorded)
 }
