@@ -80,3 +80,20 @@ impl Default for Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_sets_what_it_names_in_any_case() {
+        let mut config = Config::default();
+        let minute = Duration::from_mins(1);
+        assert!(config.set_duration("history.cacheQuietTime", minute));
+        assert_eq!(config.quiet, minute);
+        assert!(config.set_duration("HISTORY.CACHEQUIETTIME", Duration::ZERO));
+        assert_eq!(config.quiet, Duration::ZERO);
+        assert!(!config.set_duration("history.cacheQuietTimes", minute));
+        assert_eq!(config.quiet, Duration::ZERO);
+    }
+}

@@ -249,3 +249,28 @@ fn transitions_are_announced_once_they_can_be_read() {
     world.commit_all();
     assert_eq!(world.moved, [run]);
 }
+
+#[test]
+fn a_batch_ends_before_so_many_bytes_and_has_one_item_at_least() {
+    let mut world = World::new();
+    world.start("a");
+    for request in ["x", "y", "z"] {
+        world.ask("a", add(1, request));
+    }
+    let mut items = |bytes_max| {
+        let taken = world.shard.take(usize::MAX, bytes_max);
+        world.shard.rolled_back();
+        taken.map_or(0, |taken| taken.batch.items.len())
+    };
+    // All three weigh the same.
+    let least = |wanted, items: &mut dyn FnMut(usize) -> usize| {
+        (0..10_000).find(|bytes| items(*bytes) == wanted)
+    };
+    assert_eq!(items(0), 1);
+    let (two, three) = (least(2, &mut items), least(3, &mut items));
+    let (two, three) = (
+        two.expect("a bound of two"),
+        three.expect("a bound of three"),
+    );
+    assert_eq!(three * 2, two * 3);
+}

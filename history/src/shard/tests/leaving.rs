@@ -218,6 +218,71 @@ fn too_many_runs_push_the_least_recently_used_out() {
 }
 
 #[test]
+fn so_many_bytes_stay_and_no_more() {
+    let loaded = |cached_bytes_max| {
+        let mut world = World::with(Config {
+            cached_bytes_max,
+            ..config()
+        });
+        for id in ["a", "b", "c"] {
+            world.start(id);
+        }
+        let stats = world.shard.stats();
+        (stats.cached_runs, stats.cached_bytes)
+    };
+    let (runs, bytes) = loaded(usize::MAX);
+    assert_eq!(runs, 3);
+    assert!(bytes > 3 * (8 << 10), "a run weighs more than its tail");
+    assert_eq!(loaded(bytes).0, 3);
+    assert_eq!(loaded(bytes - 1).0, 2);
+}
+
+/// Is there a snapshot of a run behind its start, two more records and a rest, once it was read again if `reread`?
+fn has_snapshot(config: Config, reread: bool) -> bool {
+    let mut world = World::with(config);
+    let run = world.start("a");
+    world.call("a", add(1, "x")).unwrap();
+    if reread {
+        world.take_over();
+    }
+    world.call("a", add(1, "y")).unwrap();
+    world.pass(seconds(20));
+    world.table.runs[&run].snapshot.is_some()
+}
+
+#[test]
+fn a_snapshot_is_written_behind_so_many_records() {
+    for reread in [false, true] {
+        let behind = |snapshot_records| Config {
+            snapshot_records,
+            snapshot_bytes: usize::MAX,
+            ..config()
+        };
+        assert!(has_snapshot(behind(3), reread));
+        assert!(!has_snapshot(behind(4), reread));
+    }
+}
+
+#[test]
+fn a_snapshot_is_written_behind_so_many_bytes() {
+    let mut world = World::new();
+    let run = world.start("a");
+    world.call("a", add(1, "x")).unwrap();
+    world.call("a", add(1, "y")).unwrap();
+    let records = world.table.runs[&run].records.iter();
+    let bytes: usize = records.map(|it| it.events.len() + it.changes.len()).sum();
+    for reread in [false, true] {
+        let behind = |snapshot_bytes| Config {
+            snapshot_records: u64::MAX,
+            snapshot_bytes,
+            ..config()
+        };
+        assert!(has_snapshot(behind(bytes), reread));
+        assert!(!has_snapshot(behind(bytes + 1), reread));
+    }
+}
+
+#[test]
 fn sleeping_runs_cost_rows_not_memory() {
     let mut world = World::new();
     world.shard.config.wake_ups_max = 100;

@@ -118,6 +118,30 @@ fn wake_ups_in_memory_are_bounded_and_all_come() {
 }
 
 #[test]
+fn so_many_wake_ups_are_read_at_one_time() {
+    let mut world = World::with(Config {
+        loads_max: 3,
+        ..config()
+    });
+    for n in 0..10 {
+        let id = n.to_string();
+        world.start(&id);
+        world.call(&id, Question::Timer(at(1100))).unwrap();
+    }
+    world.pass(seconds(20));
+    assert_eq!(world.shard.stats().cached_runs, 0);
+    world.now = at(1100);
+    world.tick(0);
+    assert_eq!(world.loads.len(), 3);
+    world.load_one();
+    world.tick(0);
+    assert_eq!(world.loads.len(), 3, "for one that came another is read");
+    world.rest();
+    let fired = |(_, kept): (_, &super::world::Kept)| kept.state().value == 1000;
+    assert!(world.table.runs.iter().all(fired));
+}
+
+#[test]
 fn a_full_cache_waits_for_room_before_it_wakes_more() {
     let mut world = World::with(Config {
         cached_runs_max: 4,
