@@ -1,5 +1,6 @@
 //! Scripts in, histories out: `check` plays client, worker, clock and shard, and prints what a run wrote.
 
+mod across;
 mod activities;
 mod attributes;
 mod bounds;
@@ -22,7 +23,11 @@ use world::World;
 /// Plays a script and compares what it printed. Indented events share the commit of the line above.
 #[track_caller]
 fn check(script: &str, expected: &str) {
-    let printed = World::play(script);
+    compare(script, &World::play(script), expected);
+}
+
+#[track_caller]
+fn compare(script: &str, printed: &str, expected: &str) {
     let lines: Vec<_> = expected
         .lines()
         .filter(|line| !line.trim().is_empty())

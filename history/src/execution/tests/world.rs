@@ -21,6 +21,9 @@ use cairn_proto::temporal::api::workflow::v1::versioning_override::Override;
 use cairn_proto::temporal::api::workflow::v1::{VersioningOverride, WorkflowExecutionOptions};
 
 use super::whole;
+
+pub(super) mod post;
+
 use crate::execution::command::{Attributes, Command, ContinueAsNew, ScheduleActivity, Signed};
 use crate::execution::update::{Body, Message};
 use crate::execution::workflow_task::normal_queue;
@@ -66,6 +69,8 @@ pub(super) struct World {
     tokens: BTreeMap<String, ActivityToken>,
     queries: Vec<String>,
     pub(super) out: String,
+    /// What came of the last message.
+    came: Option<cairn_proto::cairn::effect::v1::Outcome>,
     /// Everything that is asked has all it may have, and events and answers are shown whole.
     pub(super) whole: Option<String>,
 }
@@ -91,6 +96,7 @@ impl World {
             tokens: BTreeMap::new(),
             queries: Vec::new(),
             out: String::new(),
+            came: None,
             whole: None,
         }
     }
@@ -581,7 +587,7 @@ impl World {
             "accept" | "adopt" | "respond" | "odd" => Attributes::ProtocolMessage {
                 message_id: text.to_owned(),
             },
-            other => panic!("no such command: {other}"),
+            other => post::command(&words).unwrap_or_else(|| panic!("no such command: {other}")),
         };
         Command {
             user_metadata: None,
@@ -964,10 +970,10 @@ impl World {
                 }
                 text
             }
-            Answer::Delivered(outcome) => match outcome.outcome {
-                Some(came) => format!("delivered {came:?}"),
-                None => return,
-            },
+            Answer::Delivered(outcome) => {
+                self.came = Some(outcome);
+                return;
+            }
             Answer::Done
             | Answer::Signaled { again: false, .. }
             | Answer::Heartbeat { .. }
@@ -1327,7 +1333,7 @@ fn printed(event: &HistoryEvent) -> String {
             format!(" {key} {:?}", it.attached_request_id)
         }
         Event::MarkerRecordedEventAttributes(it) => format!(" {}", it.marker_name),
-        _ => String::new(),
+        other => post::detail(other).unwrap_or_default(),
     };
     format!("{} {name}{detail}", event.event_id)
 }

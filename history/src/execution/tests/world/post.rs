@@ -1,0 +1,216 @@
+//! What the runs of a world send to those of others, and what comes back; how commands and events of that kind are written.
+
+use cairn_proto::cairn::effect::v1::outcome::Outcome as Came;
+use cairn_proto::cairn::effect::v1::{Message, Outcome};
+use cairn_proto::temporal::api::common::v1::{RetryPolicy, WorkflowExecution};
+use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
+
+use super::{World, option, payloads, signed};
+use crate::execution::command::{Attributes, RequestCancelExternal, SignalExternal, StartChild};
+use crate::execution::workflow_task::normal_queue;
+use crate::execution::*;
+use crate::id::{NamespaceId, RunId, Ticket};
+use crate::kind::{Asked, Context, Kind, Run, Stop};
+
+impl World {
+    /// One of several worlds: `nth` keeps their runs apart.
+    pub(in super::super) fn of(id: &str, nth: u128) -> Self {
+        let mut world = Self::new();
+        world.key.workflow_id = id.to_owned();
+        world.key.namespace = NamespaceId([7; 16]);
+        world.entropy.0 = nth << 32;
+        world
+    }
+
+    /// What its runs owe to others, the oldest run first.
+    pub(in super::super) fn owes(&self) -> Vec<(RunId, Effect, Message)> {
+        let mut owes = Vec::new();
+        for run in &self.order {
+            let Some(state) = self.runs[run].state.as_ref() else {
+                continue;
+            };
+            for effect in Workflow::effects(state) {
+                let message = match Workflow::message(state, &effect, &[]) {
+                    Err(Stop::Needs(ids)) => {
+                        Workflow::message(state, &effect, &self.events(*run, &ids))
+                    }
+                    other => other,
+                };
+                owes.push((*run, effect, message.expect("a message for what is owed")));
+            }
+        }
+        owes
+    }
+
+    /// A message arrives: what its sender hears, if anything.
+    pub(in super::super) fn receive(&mut self, message: Message) -> Option<Outcome> {
+        let named = RunId(message.run_id.as_slice().try_into().unwrap_or_default());
+        let run = match message.run_id.is_empty() {
+            true => self.order.last().copied(),
+            false => Some(named).filter(|run| self.runs.contains_key(run)),
+        };
+        self.came = None;
+        self.ask_maybe(run, &Question::Deliver(Box::new(message)));
+        self.came.take()
+    }
+
+    /// A run hears what came of what it owed.
+    pub(in super::super) fn hear(&mut self, id: RunId, effect: Effect, outcome: &Outcome) {
+        let mut needed = Vec::new();
+        loop {
+            let loaded = self.runs.get_mut(&id).expect("the sender");
+            let asked = Asked {
+                run: loaded.state.as_ref().map(|state| Run {
+                    id,
+                    state,
+                    volatile: &mut loaded.volatile,
+                }),
+                repeated: None,
+                events: &needed,
+            };
+            let mut context = Context {
+                now: self.now,
+                ticket: Ticket(0),
+                key: &self.key,
+                entropy: &mut self.entropy,
+                limits: &self.limits,
+            };
+            match Workflow::delivered(asked, &effect, outcome, &mut context) {
+                Ok(step) => return self.take(Some(id), step),
+                Err(Stop::Refused(refusal)) => panic!("an outcome was refused: {refusal:?}"),
+                Err(Stop::Needs(ids)) => needed = self.events(id, &ids),
+            }
+        }
+    }
+}
+
+/// What came of a message, in words.
+pub(in super::super) fn came(came: &Came) -> &'static str {
+    match came {
+        Came::Done(_) => "done",
+        Came::NotFound(_) => "not found",
+        Came::TooManySignals(_) => "too many signals",
+        Came::Started(_) => "started",
+        Came::AlreadyExists(_) => "already exists",
+        Came::Orphaned(_) => "orphaned",
+        Came::Moved(_) => "moved",
+    }
+}
+
+/// `start-child ID`, `call ID`, `call-off ID`.
+pub(super) fn command(words: &[&str]) -> Option<Attributes> {
+    let id = words.get(1).copied().unwrap_or("").to_owned();
+    let namespace = option(words, "namespace").unwrap_or("").to_owned();
+    let number = |name| option(words, name).map_or(0, |it| it.parse().unwrap());
+    let time = |name| option(words, name).map(signed);
+    let run_id = option(words, "run").unwrap_or("").to_owned();
+    let child_workflow_only = words.contains(&"child-only");
+    Some(match words[0] {
+        "start-child" => Attributes::StartChild(Box::new(StartChild {
+            namespace,
+            workflow_id: id,
+            workflow_type: option(words, "type").unwrap_or("wf").to_owned(),
+            task_queue: Some(normal_queue(option(words, "queue").unwrap_or("q"))),
+            input: Some(payloads("in")),
+            execution_timeout: time("exec"),
+            run_timeout: time("run-timeout"),
+            task_timeout: time("task"),
+            parent_close_policy: number("policy"),
+            control: "control".to_owned(),
+            reuse_policy: number("reuse"),
+            retry_policy: option(words, "retry").map(|attempts| RetryPolicy {
+                maximum_attempts: attempts.parse().unwrap(),
+                ..Default::default()
+            }),
+            cron_schedule: option(words, "cron").unwrap_or("").replace('_', " "),
+            header: None,
+            memo: None,
+            search_attributes: super::search_attributes(words),
+            inherit_build_id: false,
+            priority: None,
+        })),
+        "call" => Attributes::SignalExternal(Box::new(SignalExternal {
+            namespace,
+            execution: (!words.contains(&"nobody")).then_some(WorkflowExecution {
+                workflow_id: id,
+                run_id,
+            }),
+            signal_name: option(words, "name").unwrap_or("s").to_owned(),
+            input: Some(payloads("in")),
+            control: "control".to_owned(),
+            child_workflow_only,
+            header: None,
+        })),
+        "call-off" => Attributes::RequestCancelExternal(Box::new(RequestCancelExternal {
+            namespace,
+            workflow_id: id,
+            run_id,
+            control: "control".to_owned(),
+            child_workflow_only,
+            reason: "because".to_owned(),
+        })),
+        _ => return None,
+    })
+}
+
+/// What tells an event between runs from others of its kind.
+pub(super) fn detail(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::StartChildWorkflowExecutionInitiatedEventAttributes(it) => {
+            format!(" {} {:?}", it.workflow_id, it.parent_close_policy())
+        }
+        Event::StartChildWorkflowExecutionFailedEventAttributes(it) => {
+            format!(" {} {} {:?}", it.initiated_event_id, it.control, it.cause())
+        }
+        Event::ChildWorkflowExecutionStartedEventAttributes(it) => {
+            format!(" {}", it.initiated_event_id)
+        }
+        Event::ChildWorkflowExecutionCompletedEventAttributes(it) => {
+            format!(" {} {}", it.initiated_event_id, it.started_event_id)
+        }
+        Event::ChildWorkflowExecutionFailedEventAttributes(it) => {
+            let (initiated, started) = (it.initiated_event_id, it.started_event_id);
+            format!(" {initiated} {started} {:?}", it.retry_state())
+        }
+        Event::ChildWorkflowExecutionCanceledEventAttributes(it) => {
+            format!(" {} {}", it.initiated_event_id, it.started_event_id)
+        }
+        Event::ChildWorkflowExecutionTimedOutEventAttributes(it) => {
+            let (initiated, started) = (it.initiated_event_id, it.started_event_id);
+            format!(" {initiated} {started} {:?}", it.retry_state())
+        }
+        Event::ChildWorkflowExecutionTerminatedEventAttributes(it) => {
+            format!(" {} {}", it.initiated_event_id, it.started_event_id)
+        }
+        Event::SignalExternalWorkflowExecutionInitiatedEventAttributes(it) => {
+            format!(" {}", to(it.workflow_execution.as_ref()))
+        }
+        Event::ExternalWorkflowExecutionSignaledEventAttributes(it) => {
+            let target = to(it.workflow_execution.as_ref());
+            format!(" {} {target} in {}", it.initiated_event_id, it.namespace)
+        }
+        Event::SignalExternalWorkflowExecutionFailedEventAttributes(it) => {
+            format!(" {} {:?}", it.initiated_event_id, it.cause())
+        }
+        Event::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(it) => {
+            format!(" {}", to(it.workflow_execution.as_ref()))
+        }
+        Event::ExternalWorkflowExecutionCancelRequestedEventAttributes(it) => {
+            let target = to(it.workflow_execution.as_ref());
+            format!(" {} {target} in {}", it.initiated_event_id, it.namespace)
+        }
+        Event::RequestCancelExternalWorkflowExecutionFailedEventAttributes(it) => {
+            format!(" {} {:?}", it.initiated_event_id, it.cause())
+        }
+        Event::WorkflowExecutionCancelRequestedEventAttributes(it) => {
+            let sender = it.external_workflow_execution.as_ref()?;
+            let initiated = it.external_initiated_event_id;
+            format!(" by {} {initiated} {:?}", sender.workflow_id, it.cause)
+        }
+        _ => return None,
+    })
+}
+
+fn to(execution: Option<&WorkflowExecution>) -> String {
+    execution.map_or_else(String::new, |it| it.workflow_id.clone())
+}
