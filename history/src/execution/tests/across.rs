@@ -12,6 +12,8 @@ use super::world::post::came;
 struct Town {
     worlds: BTreeMap<String, World>,
     out: String,
+    /// Everything has all it may have, and is shown whole.
+    whole: bool,
 }
 
 impl Town {
@@ -19,6 +21,24 @@ impl Town {
     /// `late` keeps the messages for `deliver`; `twice` answers twice.
     fn play(script: &str) -> String {
         let mut town = Self::default();
+        town.lines(script);
+        town.out.trim_end().to_owned()
+    }
+
+    fn whole(script: &str) -> String {
+        let mut town = Self {
+            whole: true,
+            ..Self::default()
+        };
+        town.lines(script);
+        let mut text = town.out;
+        for (id, world) in town.worlds {
+            let _ = writeln!(text, "\n{id}\n{}", world.whole.unwrap_or_default());
+        }
+        text
+    }
+
+    fn lines(&mut self, script: &str) {
         let mut kept = Vec::new();
         for line in script.split(['\n', ';']).map(str::trim) {
             let Some((id, line)) = line.split_once(": ") else {
@@ -27,31 +47,35 @@ impl Town {
             };
             let words: Vec<_> = line.split_whitespace().collect();
             match words[0] {
-                "send" if words.contains(&"late") => kept.extend(town.world(id).owes()),
+                "send" if words.contains(&"late") => kept.extend(self.world(id).owes()),
                 "send" => {
-                    for sent in town.world(id).owes() {
-                        town.carry(id, sent, &words);
+                    for sent in self.world(id).owes() {
+                        self.carry(id, sent, &words);
                     }
                 }
                 "deliver" => {
                     for sent in std::mem::take(&mut kept) {
-                        town.carry(id, sent, &words);
+                        self.carry(id, sent, &words);
                     }
                 }
-                _ => town.world(id).line(line),
+                _ => self.world(id).line(line),
             }
-            town.print(id);
+            self.print(id);
         }
-        for world in town.worlds.values() {
+        for world in self.worlds.values() {
             world.refold();
         }
-        town.out.trim_end().to_owned()
     }
 
     fn world(&mut self, id: &str) -> &mut World {
         let nth = self.worlds.len() as u128 + 1;
+        let whole = self.whole.then(String::new);
         let world = self.worlds.entry(id.to_owned());
-        world.or_insert_with(|| World::of(id, nth))
+        world.or_insert_with(|| {
+            let mut world = World::of(id, nth);
+            world.whole = whole;
+            world
+        })
     }
 
     fn carry(
@@ -1051,4 +1075,16 @@ fn one_of_each_may_be_pending() {
     let commands = "start-child d, call c, call-off c";
     let printed = Town::play(&format!("{TWO}; w: {LIMITS}; w: complete: {commands}"));
     assert!(!printed.contains('!'), "{printed}");
+}
+
+#[test]
+fn what_passes_between_runs_with_everything() {
+    insta::assert_snapshot!(Town::whole(
+        "w: start; d: start; w: poll; \
+         w: complete: start-child c exec=1m run-timeout=40s task=9s policy=2 reuse=1 retry=2 cron=*_*_*_*_*, call d, call-off d; \
+         w: send; c: send; w: poll; w: complete: start-child d, call x, call-off x; w: send; c: terminate; c: send; w: poll; \
+         w: complete: start-child e policy=3; w: send; e: send; e: poll; e: complete: fail; e: send; \
+         w: poll; w: complete: start-child f policy=3, start-child g; w: send; f: send; g: send; g: poll; g: complete: finish; g: send; w: terminate; w: send; \
+         f: poll; f: complete: cancel; f: send"
+    ));
 }

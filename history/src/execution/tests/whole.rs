@@ -128,6 +128,15 @@ fn command(it: &mut Command) {
             });
             it.search_attributes = search_attributes(&["BatcherUser:\"next\""]);
         }
+        Attributes::StartChild(it) => {
+            it.header = Some(header("child"));
+            it.memo = Some(Memo {
+                fields: one("note", "child"),
+            });
+            it.search_attributes = search_attributes(&["BatcherUser:\"child\""]);
+            it.priority = Some(priority());
+        }
+        Attributes::SignalExternal(it) => it.header = Some(header("signal")),
         Attributes::RecordMarker {
             details,
             header: its,
