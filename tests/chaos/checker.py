@@ -378,6 +378,62 @@ def chains(world: World) -> Iterator[Violation]:
                 yield Violation("I-15", f"{run.run_id} continues {found.continued_execution_run_id}, which does not say so")
 
 
+CHILD_ENDS = {
+    "ChildWorkflowExecutionCompleted": 2,
+    "ChildWorkflowExecutionFailed": 3,
+    "ChildWorkflowExecutionCanceled": 4,
+    "ChildWorkflowExecutionTerminated": 5,
+    "ChildWorkflowExecutionTimedOut": 7,
+}
+"""What a parent hears → the status of the child."""
+
+
+def children(world: World) -> Iterator[Violation]:
+    """I-15: a child is begun once for the event that asks for it, and its parent hears, once, of the end that it had."""
+    begun: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for run in world.runs.values():
+        for _, found in run.named("WorkflowExecutionStarted"):
+            if found.parent_workflow_execution.run_id and not found.continued_execution_run_id:
+                begun[found.parent_workflow_execution.run_id, found.parent_initiated_event_id].append(run.run_id)
+        ended = set()
+        for event, name in zip(run.events, run.names, strict=True):
+            if name not in CHILD_ENDS:
+                continue
+            found = attributes(event)
+            child = world.runs.get(found.workflow_execution.run_id)
+            if child is None or child.status != CHILD_ENDS[name]:
+                yield Violation("I-15", f"{run.run_id} heard {name} of {found.workflow_execution.run_id}, which has status {child and child.status}")
+            if found.initiated_event_id in ended:
+                yield Violation("I-15", f"{run.run_id} heard twice of the end of child {found.initiated_event_id}")
+            ended.add(found.initiated_event_id)
+    for (parent, initiated), run_ids in begun.items():
+        asked = world.runs.get(parent)
+        if len(run_ids) > 1:
+            yield Violation("I-15", f"event {initiated} of {parent} began {run_ids}")
+        if asked is not None and all(event.event_id != initiated for event, _ in asked.named("StartChildWorkflowExecutionInitiated")):
+            yield Violation("I-15", f"event {initiated} of {parent} asks for no child, and {run_ids} is one")
+
+
+def calls(world: World) -> Iterator[Violation]:
+    """I-16: what one run signals to another is heard once in the chain of that one, and is heard if the sender was told so."""
+    heard: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for run in world.runs.values():
+        for _, found in run.named("WorkflowExecutionSignaled"):
+            if found.external_workflow_execution.run_id:
+                heard[found.external_workflow_execution.run_id, run.workflow_id].append(json_payload(found.input))
+    for run in world.runs.values():
+        asked = {event.event_id: found for event, found in run.named("SignalExternalWorkflowExecutionInitiated")}
+        for _, found in run.named("ExternalWorkflowExecutionSignaled"):
+            target = found.workflow_execution.workflow_id
+            number = json_payload(asked[found.initiated_event_id].input)
+            buffering = any(other.buffering for other in world.runs.values() if other.workflow_id == target)
+            if number not in heard[run.run_id, target] and not buffering:
+                yield Violation("I-16", f"{run.run_id} was told that {target} has heard {number}, which it has not")
+    for (sender, target), numbers in heard.items():
+        if len(numbers) != len(set(numbers)):
+            yield Violation("I-16", f"{target} has heard a signal of {sender} twice: {numbers}")
+
+
 def progress(world: World) -> Iterator[Violation]:
     """L-5: nothing is stuck."""
     for what in world.stuck:
@@ -400,6 +456,8 @@ RULES: tuple[Callable[[World], Iterator[Violation]], ...] = (
     listing,
     dispatch,
     chains,
+    children,
+    calls,
     progress,
 )
 

@@ -21,7 +21,7 @@ from temporalio.api.workflowservice import v1 as ws
 
 from tests.chaos.histories import CLOSES, finished, prefix_hashes
 from tests.chaos.oplog import DOUBTFUL, OpLog
-from tests.chaos.shapes import EXTERNAL_QUEUE, QUEUE, TASK_TIMEOUT
+from tests.chaos.shapes import CHILDREN, EXTERNAL_QUEUE, QUEUE, TASK_TIMEOUT
 from tests.support.rpc import Raw, Refused, event_name
 from tests.support.wait import until
 
@@ -33,7 +33,7 @@ WATCH_SECONDS = 0.3
 FOREVER_SECONDS = 1e9
 UNATTENDED = 0.5
 AGAIN_SECONDS = 0.05
-SHAPES = ("Pipeline", "Timers", "Collect", "Collect", "Stop", "Wait", "Continued", "External", "Counter")
+SHAPES = ("Pipeline", "Timers", "Collect", "Collect", "Stop", "Wait", "Continued", "External", "Counter", "Family")
 
 
 def number_payload(value: Any) -> Payloads:
@@ -230,7 +230,11 @@ class Driver:
             self.say("unattended")
             await self.load.unseen_close(self.workflow_id)
         else:
-            await self.closed()
+            await self.closed(self.workflow_id, self.run_id)
+        if self.shape == "Family":
+            # Both have begun before their parent's end; one ends because of it.
+            for child in CHILDREN:
+                await self.closed(f"{self.workflow_id}-{child}", "")
         if self.rng.random() < 0.3:
             await self.again(signals)
         if self.rng.random() < 0.3:
@@ -247,7 +251,7 @@ class Driver:
                 argument: Any = 3
             case "Timers":
                 argument = [10, 100, 700, 1500]
-            case "Collect" | "Counter":
+            case "Collect" | "Counter" | "Family":
                 argument = signals
             case "Continued":
                 argument = 2
@@ -399,13 +403,13 @@ class Driver:
         )
         return closed
 
-    async def closed(self) -> None:
-        """Waits for the close of this run and of every run that continues it."""
-        token, run_id = b"", self.run_id
+    async def closed(self, workflow_id: str, run_id: str) -> None:
+        """Waits for the close of a run and of every run that continues it."""
+        token = b""
         while True:
-            self.say("waiting for the close")
+            self.say(f"waiting for the close of {workflow_id}")
             request = ws.GetWorkflowExecutionHistoryRequest(
-                namespace="default", execution=WorkflowExecution(workflow_id=self.workflow_id, run_id=run_id), wait_new_event=True, history_event_filter_type=2, next_page_token=token  # type: ignore[arg-type]
+                namespace="default", execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id), wait_new_event=True, history_event_filter_type=2, next_page_token=token  # type: ignore[arg-type]
             )
             try:
                 answer = await self.load.raw.call("GetWorkflowExecutionHistory", request, self.load.long_poll_seconds, wait=True)

@@ -10,6 +10,7 @@
 | Continued | continues as new                                 | –                                |
 | External  | an activity that a raw client does               | heartbeats, completions, deaths  |
 | Counter   | adds what updates bring, refuses negative ones   | updates, some twice, some bad    |
+| Family    | calls one child in a chain, leaves another one   | the end of both children         |
 """
 
 from __future__ import annotations
@@ -148,5 +149,40 @@ class Counter:
         return self.added
 
 
-WORKFLOWS = [Pipeline, Timers, Collect, Stop, Wait, Continued, External, Counter]
+@workflow.defn
+class Heir:
+    """A child that begins anew behind every odd call, and takes along what it has heard."""
+
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+
+    @workflow.signal
+    def call(self, number: int) -> None:
+        self.heard.append(number)
+
+    @workflow.run
+    async def run(self, expected: int, before: list[int]) -> list[int]:
+        await workflow.wait_condition(lambda: len(before) + len(self.heard) >= expected or any(number % 2 for number in self.heard))
+        heard = before + self.heard
+        if len(heard) < expected:
+            workflow.continue_as_new(args=[expected, heard])
+        return heard
+
+
+@workflow.defn
+class Family:
+    @workflow.run
+    async def run(self, calls: int) -> list[int]:
+        me = workflow.info().workflow_id
+        heir = await workflow.start_child_workflow(Heir.run, args=[calls, []], id=f"{me}-heir", task_timeout=TASK_TIMEOUT)
+        await workflow.start_child_workflow(Stop.run, id=f"{me}-stop", task_timeout=TASK_TIMEOUT, parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL)
+        for number in range(1, calls + 1):
+            await heir.signal(Heir.call, number)
+        return await heir
+
+
+CHILDREN = ("heir", "stop")
+"""What ends the ids of a family's children."""
+
+WORKFLOWS = [Pipeline, Timers, Collect, Stop, Wait, Continued, External, Counter, Heir, Family]
 ACTIVITIES = [step]

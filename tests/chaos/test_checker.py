@@ -114,6 +114,85 @@ def numbered(events: list[HistoryEvent]) -> None:
         one.event_id = number
 
 
+def parent() -> list[HistoryEvent]:
+    """Has a child and calls it."""
+    return [
+        event(1, "WorkflowExecutionStarted", 1.0),
+        event(2, "StartChildWorkflowExecutionInitiated", 1.0, workflow_id="c"),
+        event(3, "ChildWorkflowExecutionStarted", 1.1, initiated_event_id=2),
+        event(4, "SignalExternalWorkflowExecutionInitiated", 1.2, workflow_execution={"workflow_id": "c"}, input=payload("1")),
+        event(5, "ExternalWorkflowExecutionSignaled", 1.3, initiated_event_id=4, workflow_execution={"workflow_id": "c"}),
+        event(6, "ChildWorkflowExecutionCompleted", 1.5, initiated_event_id=2, workflow_execution={"workflow_id": "c", "run_id": "c"}),
+        event(7, "WorkflowExecutionCompleted", 1.6),
+    ]
+
+
+def child() -> list[HistoryEvent]:
+    """Hears a call of its parent."""
+    return [
+        event(1, "WorkflowExecutionStarted", 1.1, parent_workflow_execution={"workflow_id": "p", "run_id": "p"}, parent_initiated_event_id=2),
+        event(2, "WorkflowExecutionSignaled", 1.3, input=payload("1"), external_workflow_execution={"workflow_id": "p", "run_id": "p"}),
+        event(3, "WorkflowExecutionCompleted", 1.4),
+    ]
+
+
+@pytest.fixture
+def family(fabric: Fabric) -> Fabric:
+    """The same world with a parent and its child."""
+    fabric.runs["p"] = Run("p", "p", parent(), 2, 7, 2)
+    fabric.runs["c"] = Run("c", "c", child(), 2, 3, 2)
+    fabric.counts["Completed"] += 2
+    return fabric
+
+
+def test_nothing_is_wrong_in_a_family(family: Fabric) -> None:
+    assert family.promises() == set()
+
+
+def test_a_child_is_begun_twice(family: Fabric) -> None:
+    later = child()
+    for one in later:
+        one.event_time.FromNanoseconds(one.event_time.ToNanoseconds() + SECOND)
+    del later[1]
+    numbered(later)
+    family.runs["d"] = Run("c", "d", later, 2, 2, 2)
+    family.counts["Completed"] += 1
+    assert family.promises() == {"I-15"}
+
+
+def test_a_child_that_nobody_asked_for(family: Fabric) -> None:
+    family.rewrite(lambda events: setattr(events[0].workflow_execution_started_event_attributes, "parent_initiated_event_id", 3), "c")
+    assert family.promises() == {"I-15"}
+
+
+def test_a_parent_hears_another_end(family: Fabric) -> None:
+    family.rewrite(lambda events: events.__setitem__(5, event(6, "ChildWorkflowExecutionFailed", 1.5, initiated_event_id=2, workflow_execution={"workflow_id": "c", "run_id": "c"})), "p")
+    assert family.promises() == {"I-15"}
+
+
+def test_a_parent_hears_of_an_end_twice(family: Fabric) -> None:
+    family.rewrite(lambda events: (events.insert(6, parent()[5]), numbered(events)), "p")  # type: ignore[func-returns-value]
+    assert family.promises() == {"I-15"}
+
+
+def test_a_call_is_not_heard(family: Fabric) -> None:
+    family.rewrite(lambda events: (events.pop(1), numbered(events)), "c")  # type: ignore[func-returns-value]
+    assert family.promises() == {"I-16"}
+
+
+def test_a_call_is_heard_twice_in_a_chain(family: Fabric) -> None:
+    again = child()
+    for one in again:
+        one.event_time.FromNanoseconds(one.event_time.ToNanoseconds() + SECOND)
+    again[0].workflow_execution_started_event_attributes.continued_execution_run_id = "c"
+    family.rewrite(lambda events: events.__setitem__(2, event(3, "WorkflowExecutionContinuedAsNew", 1.4, new_execution_run_id="d")), "c")
+    family.rewrite(lambda events: setattr(events[5].child_workflow_execution_completed_event_attributes.workflow_execution, "run_id", "d"), "p")
+    family.runs["c"].status = family.runs["c"].listed_status = 6
+    family.runs["d"] = Run("c", "d", again, 2, 3, 2)
+    family.counts["ContinuedAsNew"] = 1
+    assert family.promises() == {"I-16"}
+
+
 def test_nothing_is_wrong(fabric: Fabric) -> None:
     assert fabric.promises() == set()
 
