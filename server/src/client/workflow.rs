@@ -14,6 +14,7 @@ mod list;
 mod outcome;
 mod start;
 mod talk;
+mod update;
 
 /// Commands about workflow executions.
 #[derive(Debug, clap::Args)]
@@ -42,6 +43,9 @@ enum Command {
     Signal(talk::Signal),
     /// Ask a workflow execution for some of its state.
     Query(talk::Query),
+    /// Send an update to a workflow execution, and see what came of it.
+    #[command(subcommand)]
+    Update(update::Update),
     /// Ask a workflow execution to cancel itself.
     Cancel(end::Cancel),
     /// End a workflow execution by force.
@@ -84,6 +88,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Command::Show(show) => show.run(client).await,
             Command::Signal(signal) => signal.run(client).await,
             Command::Query(query) => query.run(client).await,
+            Command::Update(update) => update.run(client).await,
             Command::Cancel(cancel) => cancel.run(client).await,
             Command::Terminate(terminate) => terminate.run(client).await,
             Command::Reset(reset) => reset.run(client).await,

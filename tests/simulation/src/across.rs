@@ -3,7 +3,10 @@
 //! | rule | what is compared |
 //! |---|---|
 //! | I-15 | a child is begun once for the event that asked for it, and its parent hears of the end that its chain had |
-//! | I-16 | a signal or request to cancel is heard once, by whom it was meant for, and only if an event asks for it; each event that asks is answered once |
+//! | I-16 | a signal or request to cancel is heard once in a chain, by whom it was meant for, and only if an event asks for it; each event that asks is answered once |
+//!
+//! A message goes to whoever has the id when it arrives. One that comes again behind the end of a chain, late, is new to the chain that
+//! somebody else has begun since.
 //!
 //! Deliberately absent: whether it happens in time (`judge`).
 
@@ -21,11 +24,11 @@ struct Said {
     /// Signals that a run asked for, by the workflow that was meant, and how many it was told to have arrived.
     asked: BTreeMap<(RunId, String), usize>,
     told: BTreeMap<(RunId, String), usize>,
-    /// Signals that arrived, by sender and receiver; and each by its request id.
-    heard: BTreeMap<(RunId, String), usize>,
-    requests: BTreeMap<String, usize>,
-    /// Requests to cancel by sender and event.
-    cancels: BTreeMap<(RunId, i64), usize>,
+    /// Signals that arrived, by sender, receiver and the first run of its chain; and each by that and its request id.
+    heard: BTreeMap<(RunId, String, RunId), usize>,
+    requests: BTreeMap<(RunId, String), usize>,
+    /// Requests to cancel by the first run of the chain, sender and event.
+    cancels: BTreeMap<(RunId, RunId, i64), usize>,
     /// Children that were asked for, and the runs that were begun for that.
     wanted: BTreeMap<(RunId, i64), String>,
     begun: BTreeMap<(RunId, i64), BTreeSet<RunId>>,
@@ -89,14 +92,16 @@ impl Said {
             {
                 let sender = run_of(it.external_workflow_execution.as_ref());
                 let receiver = kept.row.workflow_id.clone();
-                *self.heard.entry((sender, receiver)).or_default() += 1;
-                *self.requests.entry(it.request_id.clone()).or_default() += 1;
+                let chain = kept.row.first_run;
+                *self.heard.entry((sender, receiver, chain)).or_default() += 1;
+                let request = (chain, it.request_id.clone());
+                *self.requests.entry(request).or_default() += 1;
             }
             Attributes::WorkflowExecutionCancelRequestedEventAttributes(it)
                 if it.external_initiated_event_id > 0 =>
             {
                 let sender = run_of(it.external_workflow_execution.as_ref());
-                let asked = (sender, it.external_initiated_event_id);
+                let asked = (kept.row.first_run, sender, it.external_initiated_event_id);
                 *self.cancels.entry(asked).or_default() += 1;
             }
             Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(it) => {
@@ -116,16 +121,16 @@ impl Said {
 
     fn signals(&mut self) {
         let twice = self.requests.iter().filter(|(_, count)| **count > 1);
-        for (request_id, count) in twice {
+        for ((_, request_id), count) in twice {
             let what = format!("the signal {request_id} of another run was heard {count} times");
             self.wrong.push(("I-16", what));
         }
         let twice = self.cancels.iter().filter(|(_, count)| **count > 1);
-        for ((sender, event), count) in twice {
+        for ((_, sender, event), count) in twice {
             let what = format!("event {event} of {sender} asked to cancel {count} times");
             self.wrong.push(("I-16", what));
         }
-        for ((sender, receiver), heard) in &self.heard {
+        for ((sender, receiver, _), heard) in &self.heard {
             let key = (*sender, receiver.clone());
             let asked = self.asked.get(&key).copied().unwrap_or_default();
             if *heard > asked {
@@ -165,8 +170,11 @@ impl Said {
             }
         }
         for ((sender, receiver), told) in &self.told {
-            let key = (*sender, receiver.clone());
-            let heard = self.heard.get(&key).copied().unwrap_or_default();
+            let of_both = self
+                .heard
+                .iter()
+                .filter(|((from, to, _), _)| (from, to) == (sender, receiver));
+            let heard: usize = of_both.map(|(_, count)| count).sum();
             let buffered = ledger
                 .runs
                 .values()
