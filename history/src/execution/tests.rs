@@ -5,6 +5,7 @@ mod attributes;
 mod bounds;
 mod closes;
 mod laws;
+mod operations;
 mod options;
 mod queries;
 mod refusals;
