@@ -296,7 +296,7 @@ pub enum ActivityOperation {
     Pause { reason: String, request_id: String },
     Unpause(UnpauseActivity),
     Reset(ResetActivity),
-    UpdateOptions(UpdateActivityOptions),
+    UpdateOptions(Box<UpdateActivityOptions>),
 }
 
 #[derive(Clone, Debug, Default)]

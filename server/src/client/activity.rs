@@ -52,6 +52,7 @@ enum Command {
 
 /// One activity of one run.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "the flags are named so")]
 struct Target {
     /// Activity id.
     #[arg(long, short = 'a')]

@@ -939,27 +939,8 @@ impl World {
                 cancel_requested,
                 paused,
                 reset,
-            } if cancel_requested || paused || reset => {
-                let said = [
-                    (cancel_requested, "cancel requested"),
-                    (paused, "paused"),
-                    (reset, "reset"),
-                ];
-                let said = said.into_iter().filter(|(is, _)| *is);
-                said.map(|(_, what)| what).collect::<Vec<_>>().join(", ")
-            }
-            Answer::ActivityOptions(options) => {
-                let queue = options.task_queue.unwrap_or_default().name;
-                let span = |it| super::super::wire::span(it);
-                let policy = options.retry_policy.unwrap_or_default();
-                format!(
-                    "options: on {queue} start to close {:?} heartbeat {:?} interval {:?} attempts {}",
-                    span(options.start_to_close_timeout.as_ref()),
-                    span(options.heartbeat_timeout.as_ref()),
-                    span(policy.initial_interval.as_ref()),
-                    policy.maximum_attempts,
-                )
-            }
+            } if cancel_requested || paused || reset => beaten(cancel_requested, paused, reset),
+            Answer::ActivityOptions(options) => options_text(*options),
             Answer::AlreadyDone | Answer::Signaled { again: true, .. } => "already done".to_owned(),
             Answer::AskWorker(direct) => format!(
                 "query {} asks a worker{} up to {}",
@@ -1064,7 +1045,7 @@ fn operate(verb: &str, word: &str, words: &[&str]) -> OperateActivities {
             restore_original_options: has("options"),
             jitter,
         }),
-        _ => ActivityOperation::UpdateOptions(activity_options(words)),
+        _ => ActivityOperation::UpdateOptions(Box::new(activity_options(words))),
     };
     OperateActivities {
         activities,
@@ -1198,6 +1179,30 @@ pub(super) fn failure(words: &[&str]) -> Failure {
         )),
         ..Default::default()
     }
+}
+
+/// What a worker hears at its heartbeat.
+fn beaten(cancel_requested: bool, paused: bool, reset: bool) -> String {
+    let said = [
+        (cancel_requested, "cancel requested"),
+        (paused, "paused"),
+        (reset, "reset"),
+    ];
+    let said = said.into_iter().filter(|(is, _)| *is);
+    said.map(|(_, what)| what).collect::<Vec<_>>().join(", ")
+}
+
+fn options_text(options: ActivityOptions) -> String {
+    let queue = options.task_queue.unwrap_or_default().name;
+    let span = |it| super::super::wire::span(it);
+    let policy = options.retry_policy.unwrap_or_default();
+    format!(
+        "options: on {queue} start to close {:?} heartbeat {:?} interval {:?} attempts {}",
+        span(options.start_to_close_timeout.as_ref()),
+        span(options.heartbeat_timeout.as_ref()),
+        span(policy.initial_interval.as_ref()),
+        policy.maximum_attempts,
+    )
 }
 
 fn updated_text(updated: Updated) -> String {

@@ -75,10 +75,10 @@ fn asked(operation: Operation) -> ActivityOperation {
             options,
             mask,
             restore_original,
-        }) => ActivityOperation::UpdateOptions(UpdateActivityOptions {
+        }) => ActivityOperation::UpdateOptions(Box::new(UpdateActivityOptions {
             options,
             paths: mask.map(|mask| mask.paths),
             restore_original,
-        }),
+        })),
     }
 }
