@@ -816,7 +816,7 @@ async def executions(stage: Stage) -> None:
 
 @scenario
 async def executions_refused(stage: Stage) -> None:
-    methods = {
+    methods: dict[str, dict[str, Any]] = {
         "PauseActivityExecution": {},
         "UnpauseActivityExecution": {},
         "ResetActivityExecution": {},
