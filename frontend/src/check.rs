@@ -156,7 +156,7 @@ pub(crate) fn retry_policy(policy: Option<&mut RetryPolicy>) -> Checked {
     Ok(())
 }
 
-fn fill_in(policy: &mut RetryPolicy) {
+pub(crate) fn fill_in(policy: &mut RetryPolicy) {
     let unset = |duration: &Option<Duration>| {
         duration
             .as_ref()

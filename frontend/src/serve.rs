@@ -10,7 +10,8 @@ use tonic::{Request, Response, Status};
 use crate::error::Error;
 use crate::worker::{activity, by_id, poll, registry, workflow_task};
 use crate::workflow::{
-    cancel, delete, describe, options, query, reset, signal, start, terminate, update, with_start,
+    cancel, delete, describe, operate, options, query, reset, signal, start, terminate, update,
+    with_start,
 };
 use crate::{
     Frontend, cluster, deadline, history, namespace, off, operator, task_queue, visibility,
@@ -123,6 +124,19 @@ serve! { WorkflowService, pb:
             => RespondActivityTaskCanceledByIdResponse = by_id::canceled;
         record_activity_task_heartbeat_by_id: RecordActivityTaskHeartbeatByIdRequest
             => RecordActivityTaskHeartbeatByIdResponse = by_id::heartbeat;
+        pause_activity: PauseActivityRequest => PauseActivityResponse = operate::pause;
+        unpause_activity: UnpauseActivityRequest => UnpauseActivityResponse = operate::unpause;
+        reset_activity: ResetActivityRequest => ResetActivityResponse = operate::reset;
+        update_activity_options: UpdateActivityOptionsRequest
+            => UpdateActivityOptionsResponse = operate::update_options;
+        pause_activity_execution: PauseActivityExecutionRequest
+            => PauseActivityExecutionResponse = operate::execution::pause;
+        unpause_activity_execution: UnpauseActivityExecutionRequest
+            => UnpauseActivityExecutionResponse = operate::execution::unpause;
+        reset_activity_execution: ResetActivityExecutionRequest
+            => ResetActivityExecutionResponse = operate::execution::reset;
+        update_activity_execution_options: UpdateActivityExecutionOptionsRequest
+            => UpdateActivityExecutionOptionsResponse = operate::execution::update_options;
         reset_sticky_task_queue: ResetStickyTaskQueueRequest => ResetStickyTaskQueueResponse = poll::reset_sticky;
         shutdown_worker: ShutdownWorkerRequest => ShutdownWorkerResponse = poll::shutdown_worker;
         record_worker_heartbeat: RecordWorkerHeartbeatRequest => RecordWorkerHeartbeatResponse = registry::record;

@@ -11,6 +11,7 @@ use crate::{Frontend, check};
 pub(crate) mod cancel;
 pub(crate) mod delete;
 pub(crate) mod describe;
+pub(crate) mod operate;
 pub(crate) mod options;
 pub(crate) mod query;
 pub(crate) mod reset;

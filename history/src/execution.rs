@@ -121,6 +121,15 @@ impl Volatile {
             .fold(started, Time::max)
     }
 
+    /// What an activity said is forgotten, wherever it is.
+    fn forget(&mut self, scheduled_event_id: i64) -> Heartbeat {
+        self.heartbeats.remove(&scheduled_event_id);
+        Heartbeat {
+            scheduled_event_id,
+            details: bytes::Bytes::new(),
+        }
+    }
+
     /// An activity has closed; its register, if there is one, is emptied.
     fn forget_register(&mut self, scheduled_event_id: i64) -> Option<Heartbeat> {
         let beat = self.heartbeats.remove(&scheduled_event_id)?;
@@ -165,7 +174,7 @@ impl Kind for Workflow {
         let mut step = if close::deadline(&seen).is_some_and(|time| time <= context.now) {
             end_by_time(run_seen, asked.events, context)?
         } else {
-            step_of(what_is_due(run_seen, context)?)
+            what_is_due(run_seen, context)?
         };
         update::settle(run, &seen, &mut step, context.now);
         Ok(step)
@@ -378,6 +387,7 @@ fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outc
         Question::CompleteActivity(token, it) => activity::complete(run, token, it, context),
         Question::FailActivity(token, it) => activity::fail(run, token, it, context),
         Question::CancelActivity(token, it) => activity::cancel(run, token, it, context),
+        Question::OperateActivities(it) => activity::operate(run, it, context),
         Question::Heartbeat(token, it) => activity::heartbeat(run, token, it, context),
         Question::Query(it) => query::query(run, it, context),
         Question::Update(it) => update::update(events, run, it, context),
@@ -413,20 +423,21 @@ fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outc
     }
 }
 
-fn what_is_due(
-    run: Run<'_>,
-    context: &mut Context<'_>,
-) -> Result<Option<Transition>, Stop<Refusal>> {
+fn what_is_due(run: Run<'_>, context: &mut Context<'_>) -> Result<Step, Stop<Refusal>> {
     let mut draft = transition::Draft::new(run.state, context.now, context.limits);
     workflow_task::time_out(&mut draft, &run.state.task, run.volatile);
     timer::fire(&mut draft);
-    activity::time_out(&mut draft, run.volatile);
+    let heartbeats = activity::time_out(&mut draft, run.volatile);
     let backoff = run.state.task.backoff_until;
     if backoff.is_some_and(|until| until <= context.now) {
         draft.keep_task();
     }
     workflow_task::end_backoff(&mut draft);
-    draft.finish().map_err(Stop::Refused)
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    Ok(Step {
+        heartbeats,
+        ..step_of(transition)
+    })
 }
 
 fn end_by_time(run: Run<'_>, events: &[HistoryEvent], context: &mut Context<'_>) -> Outcome {
@@ -525,7 +536,7 @@ fn step_of(transition: Option<Transition>) -> Step {
         transition,
         successor: None,
         answers: Vec::new(),
-        heartbeat: None,
+        heartbeats: Vec::new(),
     }
 }
 

@@ -152,8 +152,8 @@ pub struct Step<K: Kind> {
     /// Who is answered with this step, once its head is durable: the asker (`Context::ticket`), and whoever waited in the volatile part.
     /// An asker that is not named here waits on, in the successor if there is one.
     pub answers: Vec<(Ticket, Answered<K>)>,
-    /// The heartbeat register of one activity is replaced in the commit.
-    pub heartbeat: Option<Heartbeat>,
+    /// Heartbeat registers of activities are replaced in the commit.
+    pub heartbeats: Vec<Heartbeat>,
 }
 
 /// One answer of a step.

@@ -29,6 +29,8 @@ enum Command {
     /// Start, look at, talk to and end workflow executions.
     #[command(visible_alias = "wf")]
     Workflow(client::workflow::Args),
+    /// Complete, fail, pause and otherwise steer activities of workflow executions.
+    Activity(client::activity::Args),
     /// Look after namespaces and the service itself.
     Operator(client::operator::Args),
     /// Look at task queues.
@@ -91,6 +93,7 @@ impl Cli {
                 ConfigCommand::Print(args) => config::print::run(&args)?,
             },
             Some(Command::Workflow(args)) => return Box::pin(client::workflow::run(args)).await,
+            Some(Command::Activity(args)) => return client::activity::run(args).await,
             Some(Command::Operator(args)) => return client::operator::run(args).await,
             Some(Command::TaskQueue(args)) => return client::task_queue::run(args).await,
             Some(Command::Verify(args)) => return Ok(verify::run(args).await),

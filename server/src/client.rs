@@ -11,6 +11,7 @@ mod output;
 mod profile;
 mod time;
 
+pub(crate) mod activity;
 pub(crate) mod operator;
 pub(crate) mod task_queue;
 pub(crate) mod workflow;

@@ -124,6 +124,29 @@ macro_rules! once {
 
 routed! {
     {
+        // Twice leaves what once does.
+        async fn operate_activities(
+            &self,
+            request: Request<history::OperateActivitiesRequest>,
+        ) -> Result<Response<history::OperateActivitiesResponse>, Status> {
+            let request = request.into_inner();
+            let key = key(&request.namespace_id, id(request.execution.as_ref()));
+            if self.is_plainly_here(&key) {
+                return self.history.operate_activities(Request::new(request)).await;
+            }
+            let place = Place::Shard(key.shard(self.shards));
+            let answer = self.ask(place, Again::Yes, None, |to| {
+                let request = Request::new(request.clone());
+                Box::pin(async move {
+                    match to {
+                        To::Here => self.history.operate_activities(request).await,
+                        To::There(channel) => client(channel).operate_activities(request).await,
+                    }
+                })
+            });
+            answer.await
+        }
+
         // The receiver knows a message that it has had.
         async fn deliver(&self, request: Request<Message>) -> Result<Response<Outcome>, Status> {
             let message = request.into_inner();

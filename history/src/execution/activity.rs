@@ -8,6 +8,10 @@
 //! | started   | `Started` + `Completed` / `Failed` / `TimedOut` / `Canceled` | gone | a workflow task               |
 //! | scheduled | `TimedOut` / `Canceled`                | gone      | a workflow task                            |
 //! | any       | `CancelRequested`                       | the same, and the worker hears of it at its next heartbeat | – |
+//! | any       | `ActivityPaused`                        | paused: an attempt that runs goes on, no other is offered, no time is up | – |
+//! | paused    | `ActivityUnpaused`                      | as it was, and what waits is due  | as before                  |
+//! | any       | `ActivityReset`                         | at its first attempt again        | as before                  |
+//! | any       | `ActivityOptionsUpdated`                | the same, with other options      | as before                  |
 //!
 //! History hears that an activity was started only when it closes: an attempt that is retried leaves no event.
 
@@ -16,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_proto::cairn::record::v1 as record;
+use cairn_proto::temporal::api::activity::v1::ActivityOptions;
 use cairn_proto::temporal::api::common::v1::Priority;
 use cairn_proto::temporal::api::failure::v1::Failure;
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
@@ -31,14 +36,21 @@ use crate::planted::{Fault, planted};
 
 mod cancel;
 mod heartbeat;
+mod operate;
+mod options;
+mod pause;
+mod reset;
 mod respond;
 mod retry;
 mod schedule;
 mod start;
 mod timeout;
+mod unpause;
 
 pub(crate) use cancel::request_cancel;
 pub(crate) use heartbeat::{Beat, heartbeat};
+pub(crate) use operate::operate;
+pub(crate) use options::options;
 pub(crate) use respond::{cancel, complete, fail};
 pub(crate) use schedule::{check_queue, schedule};
 pub(crate) use start::{start, start_eager};
@@ -49,6 +61,8 @@ pub(crate) use timeout::{next_deadline, time_out};
 pub(crate) struct Part {
     #[serde(with = "wire::shared_map")]
     pub(crate) pending: BTreeMap<i64, Arc<Activity>>,
+    /// The types of those that were paused when somebody last paused one or let it go on.
+    pub(crate) paused_types: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +93,23 @@ pub(crate) struct Activity {
     pub(crate) last_complete_time: Option<Time>,
     /// How long this attempt waits for its turn.
     pub(crate) retry_interval: Duration,
+    pub(crate) paused: Option<Paused>,
+    /// It was reset while this attempt runs.
+    pub(crate) reset: bool,
+    /// What this attempt says at its heartbeats is not for the next one.
+    pub(crate) forgets_heartbeat: bool,
+    /// Its options as it was scheduled, if it has had others.
+    #[serde(with = "wire::optional")]
+    pub(crate) original: Option<ActivityOptions>,
+}
+
+/// Who paused an activity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Paused {
+    pub(crate) time: Time,
+    pub(crate) identity: String,
+    pub(crate) reason: String,
+    pub(crate) request_id: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,6 +167,10 @@ impl Part {
             last_worker_identity: String::new(),
             last_complete_time: None,
             retry_interval: Duration::ZERO,
+            paused: None,
+            reset: false,
+            forgets_heartbeat: false,
+            original: None,
         };
         self.pending.insert(event_id, Arc::new(activity)).is_none()
     }
@@ -152,7 +187,14 @@ impl Part {
             activity.last_worker_identity.clear();
             activity.last_complete_time = None;
             activity.retry_interval = Duration::ZERO;
+            activity.paused = None;
+            activity.reset = false;
+            activity.forgets_heartbeat = false;
+            if let Some(original) = activity.original.take() {
+                activity.set_options(&original);
+            }
         }
+        self.paused_types.clear();
     }
 
     pub(crate) fn closed(&mut self, scheduled_event_id: i64) -> bool {
@@ -189,6 +231,8 @@ impl Part {
         };
         let activity = Arc::make_mut(activity);
         activity.attempt = it.attempt;
+        activity.reset = false;
+        activity.forgets_heartbeat = false;
         activity.scheduled_time = Time(it.scheduled_time);
         activity.last_failure.clone_from(&it.failure);
         activity.retry_interval = activity.scheduled_time.since(time);
@@ -211,6 +255,23 @@ impl Activity {
     pub(crate) fn expiration(&self) -> Option<Time> {
         (!self.schedule_to_close.is_zero())
             .then(|| self.first_scheduled_time.after(self.schedule_to_close))
+    }
+
+    /// Is it free to be taken once its time has come?
+    fn waits(&self) -> bool {
+        self.started.is_none() && self.paused.is_none()
+    }
+
+    /// Has this attempt a time to wait for? A first one that nobody touched is due from the beginning.
+    fn is_deferred(&self) -> bool {
+        self.attempt > 1 || self.scheduled_time > self.first_scheduled_time
+    }
+
+    /// The attempt that waits is due at another time; what went before is forgotten.
+    fn reschedule(&mut self, time: Time) {
+        self.scheduled_time = time;
+        self.retry_interval = Duration::ZERO;
+        self.last_failure = None;
     }
 
     fn offer(&self, namespace: NamespaceId, priority: u8) -> Offer {
@@ -242,8 +303,8 @@ pub(crate) fn owed(state: &State, now: Time) -> impl Iterator<Item = Offer> {
         .activities
         .pending
         .values()
-        // Only a retry waits for its time: a first attempt is owed at once, also to a node whose clock is behind.
-        .filter(move |it| it.started.is_none() && (it.attempt <= 1 || it.scheduled_time <= now))
+        // A first attempt is owed at once, also to a node whose clock is behind.
+        .filter(move |it| it.waits() && (!it.is_deferred() || it.scheduled_time <= now))
         .map(move |it| it.offer(state.origin.namespace, priority))
 }
 

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use cairn_proto::prost::Message;
 use cairn_proto::prost_types::Timestamp;
-use cairn_proto::temporal::api::activity::v1::ActivityOptions;
 use cairn_proto::temporal::api::common::v1::{
     ActivityType, SearchAttributes, WorkflowExecution, WorkflowType,
 };
@@ -11,14 +10,13 @@ use cairn_proto::temporal::api::enums::v1::{
     EventType, PendingActivityState, PendingWorkflowTaskState, TimeoutType,
     WorkflowExecutionStatus as Status, WorkflowTaskFailedCause as Cause,
 };
-use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use cairn_proto::temporal::api::workflow::v1::{
     PendingActivityInfo, PendingWorkflowTaskInfo, RequestIdInfo, WorkflowExecutionConfig,
     WorkflowExecutionExtendedInfo, WorkflowExecutionInfo,
 };
 use cairn_proto::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
 
-use super::activity::Activity;
+use super::activity::{self, Activity, Paused};
 use super::child::Parent;
 use super::retry::timeout_name;
 use super::state::State;
@@ -123,6 +121,16 @@ fn search_attributes(state: &State) -> SearchAttributes {
             properties::keyword("AutoUpgrade"),
         );
     }
+    if !state.activities.paused_types.is_empty() {
+        let types = state.activities.paused_types.iter();
+        let paused: Vec<_> = types
+            .map(|name| format!("property:activityType={name}"))
+            .collect();
+        attributes.indexed_fields.insert(
+            "TemporalPauseInfo".to_owned(),
+            properties::keyword_list(&paused),
+        );
+    }
     if let Some(problem) = reported_problem(state) {
         let (category, cause) = match problem {
             Problem::Failed(cause) => (
@@ -220,12 +228,15 @@ fn pending_workflow_task(state: &State) -> Option<PendingWorkflowTaskInfo> {
 
 fn pending_activity(activity: &Activity, volatile: &Volatile, now: Time) -> PendingActivityInfo {
     let beat = volatile.heartbeats.get(&activity.scheduled_event_id);
-    let state = match (&activity.started, activity.cancel_requested_event_id) {
-        (_, Some(_)) => PendingActivityState::CancelRequested,
-        (Some(_), None) => PendingActivityState::Started,
-        (None, None) => PendingActivityState::Scheduled,
+    let (started, paused) = (activity.started.is_some(), activity.paused.is_some());
+    let state = match (started, paused) {
+        _ if activity.cancel_requested_event_id.is_some() => PendingActivityState::CancelRequested,
+        (true, true) => PendingActivityState::PauseRequested,
+        (false, true) => PendingActivityState::Paused,
+        (true, false) => PendingActivityState::Started,
+        (false, false) => PendingActivityState::Scheduled,
     };
-    let waits = activity.started.is_none() && activity.attempt > 1 && activity.scheduled_time > now;
+    let waits = !started && !paused && activity.attempt > 1 && activity.scheduled_time > now;
     PendingActivityInfo {
         activity_id: activity.id.clone(),
         activity_type: Some(ActivityType {
@@ -248,25 +259,10 @@ fn pending_activity(activity: &Activity, volatile: &Volatile, now: Time) -> Pend
         last_attempt_complete_time: activity.last_complete_time.map(wire::timestamp),
         next_attempt_schedule_time: waits.then(|| wire::timestamp(activity.scheduled_time)),
         priority: activity.priority.clone(),
-        activity_options: Some(options(activity)),
+        activity_options: Some(activity::options(activity)),
+        paused: activity.paused.is_some(),
+        pause_info: activity.paused.as_ref().map(Paused::described),
         ..Default::default()
-    }
-}
-
-fn options(activity: &Activity) -> ActivityOptions {
-    ActivityOptions {
-        task_queue: Some(TaskQueue {
-            name: activity.task_queue.clone(),
-            kind: 0,
-            normal_name: activity.task_queue.clone(),
-        }),
-        schedule_to_close_timeout: Some(wire::duration(activity.schedule_to_close)),
-        schedule_to_start_timeout: Some(wire::duration(activity.schedule_to_start)),
-        start_to_close_timeout: Some(wire::duration(activity.start_to_close)),
-        heartbeat_timeout: Some(wire::duration(activity.heartbeat)),
-        retry_policy: Some(activity.policy.published()),
-        priority: activity.priority.clone(),
-        start_delay: None,
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn query(run: Run<'_>, question: &Query, context: &mut Context<'_>) -
         transition: None,
         successor: None,
         answers: Vec::new(),
-        heartbeat: None,
+        heartbeats: Vec::new(),
     })
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use cairn_proto::temporal::api::activity::v1::ActivityOptions;
 use cairn_proto::temporal::api::common::v1::{
     Header, Link, Memo, MeteringMetadata, Payloads, Priority, RetryPolicy, SearchAttributes,
     WorkerVersionStamp,
@@ -48,6 +49,7 @@ pub enum Question {
     FailActivity(ActivityToken, Box<FailActivity>),
     CancelActivity(ActivityToken, CancelActivity),
     Heartbeat(ActivityToken, HeartbeatActivity),
+    OperateActivities(Box<OperateActivities>),
     Query(Query),
     /// Whoever waited for this query has gone.
     ForgetQuery(Ticket),
@@ -273,6 +275,54 @@ pub struct HeartbeatActivity {
     pub identity: String,
 }
 
+/// What an operator does to activities of a run.
+#[derive(Clone, Debug)]
+pub struct OperateActivities {
+    pub activities: Activities,
+    pub identity: String,
+    pub operation: ActivityOperation,
+}
+
+/// Which of the activities that have not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Activities {
+    Id(String),
+    Type(String),
+    All,
+}
+
+#[derive(Clone, Debug)]
+pub enum ActivityOperation {
+    Pause { reason: String, request_id: String },
+    Unpause(UnpauseActivity),
+    Reset(ResetActivity),
+    UpdateOptions(Box<UpdateActivityOptions>),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct UnpauseActivity {
+    pub reset_attempts: bool,
+    pub reset_heartbeat: bool,
+    /// The next attempt is due at some time within this.
+    pub jitter: Duration,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ResetActivity {
+    pub reset_heartbeat: bool,
+    pub keep_paused: bool,
+    pub restore_original_options: bool,
+    pub jitter: Duration,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct UpdateActivityOptions {
+    pub options: Option<ActivityOptions>,
+    /// Paths of fields, in the words of the protocol.
+    pub paths: Option<Vec<String>>,
+    pub restore_original: bool,
+}
+
 #[derive(Clone, Debug)]
 pub struct Query {
     pub query: WorkflowQuery,
@@ -318,6 +368,8 @@ pub enum Answer {
     AlreadyDone,
     Started(Started),
     Options(Box<WorkflowExecutionOptions>),
+    /// What options an activity has now.
+    ActivityOptions(Box<ActivityOptions>),
     /// The run that goes on. `None`: another run is the current one now; look again.
     Reset(Option<RunId>),
     /// `again`: the same request has signaled this run before, and nothing happened.

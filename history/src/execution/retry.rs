@@ -82,11 +82,27 @@ impl Policy {
         }
     }
 
+    /// A policy as an operator has put it together, without defaults; what is not retried stays.
+    pub(crate) fn replaced(&self, asked: &RetryPolicy) -> Self {
+        let coefficient = asked.backoff_coefficient;
+        Self {
+            initial_interval: wire::span(asked.initial_interval.as_ref()),
+            coefficient: if coefficient.is_nan() {
+                f64::INFINITY
+            } else {
+                coefficient
+            },
+            maximum_interval: wire::span(asked.maximum_interval.as_ref()),
+            maximum_attempts: asked.maximum_attempts,
+            non_retryable: self.non_retryable.clone(),
+        }
+    }
+
     pub(crate) fn published(&self) -> RetryPolicy {
         RetryPolicy {
-            initial_interval: Some(wire::duration(self.initial_interval)),
+            initial_interval: wire::some_duration(self.initial_interval),
             backoff_coefficient: self.coefficient,
-            maximum_interval: Some(wire::duration(self.maximum_interval)),
+            maximum_interval: wire::some_duration(self.maximum_interval),
             maximum_attempts: self.maximum_attempts,
             non_retryable_error_types: self.non_retryable.clone(),
         }
@@ -126,16 +142,19 @@ impl Policy {
         }
     }
 
-    /// The delay between attempt `attempt` and the next.
-    fn delay(&self, attempt: i32) -> Duration {
+    /// The delay between attempt `attempt` and the next. An operator may have said nothing of a longest one.
+    pub(crate) fn delay(&self, attempt: i32) -> Duration {
         let factor = self.coefficient.powi(attempt.saturating_sub(1).max(0));
         let seconds = self.initial_interval.as_secs_f64() * factor;
-        Duration::try_from_secs_f64(seconds)
-            .unwrap_or(self.maximum_interval)
-            .min(self.maximum_interval)
+        let delay = Duration::try_from_secs_f64(seconds).unwrap_or(self.maximum_interval);
+        if self.maximum_interval.is_zero() {
+            delay
+        } else {
+            delay.min(self.maximum_interval)
+        }
     }
 
-    fn retryable(&self, failure: &Failure) -> Result<(), RetryState> {
+    pub(crate) fn retryable(&self, failure: &Failure) -> Result<(), RetryState> {
         let refused = match &failure.failure_info {
             Some(FailureInfo::TerminatedFailureInfo(_) | FailureInfo::CanceledFailureInfo(_)) => {
                 true

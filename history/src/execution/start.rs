@@ -139,7 +139,7 @@ fn again(run: Run<'_>, question: &Start, context: &Context<'_>) -> Outcome {
                 reads,
             },
         )],
-        heartbeat: None,
+        heartbeats: Vec::new(),
     })
 }
 
@@ -348,7 +348,7 @@ pub(crate) fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
             transition,
             volatile: Volatile::default(),
         }),
-        heartbeat: None,
+        heartbeats: Vec::new(),
     })
 }
 

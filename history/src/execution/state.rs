@@ -71,7 +71,7 @@ pub struct State {
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 7;
+const SNAPSHOT_VERSION: u8 = 8;
 
 impl State {
     /// The state after the first event.
@@ -345,6 +345,10 @@ impl State {
             }
             Change::ActivityStarted(it) => self.activities_mut().started(time, it),
             Change::ActivityRetry(it) => self.activities_mut().retry(time, it),
+            Change::ActivityPaused(it) => self.activities_mut().paused(time, it),
+            Change::ActivityUnpaused(it) => self.activities_mut().unpaused(it),
+            Change::ActivityReset(it) => self.activities_mut().reset(it),
+            Change::ActivityOptionsUpdated(it) => self.activities_mut().options_updated(it),
             Change::SearchAttributeTypes(it) => {
                 Arc::make_mut(&mut self.properties).typed(it);
                 true

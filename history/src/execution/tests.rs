@@ -6,6 +6,7 @@ mod attributes;
 mod bounds;
 mod closes;
 mod laws;
+mod operations;
 mod options;
 mod queries;
 mod refusals;

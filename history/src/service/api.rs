@@ -14,6 +14,7 @@ use super::History;
 mod activity;
 mod change;
 mod deliver;
+mod operate;
 mod query;
 mod read;
 mod reset;
@@ -89,6 +90,15 @@ impl HistoryService for History {
         request: Request<history::UpdateWorkflowExecutionOptionsRequest>,
     ) -> Result<public::UpdateWorkflowExecutionOptionsResponse> {
         change::update_options(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn operate_activities(
+        &self,
+        request: Request<history::OperateActivitiesRequest>,
+    ) -> Result<history::OperateActivitiesResponse> {
+        operate::operate(&self.0, request.into_inner())
             .await
             .map(Response::new)
     }

@@ -35,10 +35,9 @@ impl<K: Kind> Shard<K> {
             if let Some(transition) = step.transition {
                 writes.push(cached.append(transition, epoch, number));
             }
-            if let Some(heartbeat) = step.heartbeat {
-                let run = cached.run;
-                writes.push(Write::Heartbeat { run, heartbeat });
-            }
+            let run = cached.run;
+            let beats = step.heartbeats.into_iter();
+            writes.extend(beats.map(|heartbeat| Write::Heartbeat { run, heartbeat }));
         }
         let begun = step.successor.map(|successor| {
             let nth = entry.next_nth();

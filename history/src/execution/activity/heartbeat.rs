@@ -53,12 +53,17 @@ pub(crate) fn heartbeat(
     );
     let answer = Answer::Heartbeat {
         cancel_requested: activity.cancel_requested_event_id.is_some(),
-        paused: false,
-        reset: false,
+        paused: activity.paused.is_some(),
+        reset: activity.reset,
     };
     let mut step = answer_step(None, context.ticket, answer);
     // Without details there is nothing that a restart should find again.
-    step.heartbeat = question.details.is_some().then_some(beat);
+    step.heartbeats = question
+        .details
+        .is_some()
+        .then_some(beat)
+        .into_iter()
+        .collect();
     Ok(step)
 }
 

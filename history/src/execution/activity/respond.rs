@@ -183,7 +183,11 @@ fn end_failed(
         Ok(()) => {
             let transition = draft.finish().map_err(Stop::Refused)?;
             let mut step = answer_step(transition, context.ticket, answer);
-            step.heartbeat = ended.beat;
+            step.heartbeats = if activity.forgets_heartbeat {
+                vec![run.volatile.forget(activity.scheduled_event_id)]
+            } else {
+                ended.beat.into_iter().collect()
+            };
             Ok(step)
         }
         Err(retry_state) => {
@@ -255,7 +259,8 @@ fn finish(
 ) -> Outcome {
     let transition = draft.finish().map_err(Stop::Refused)?;
     let mut step = answer_step(transition, context.ticket, answer);
-    step.heartbeat = run.volatile.forget_register(activity.scheduled_event_id);
+    let forgotten = run.volatile.forget_register(activity.scheduled_event_id);
+    step.heartbeats = forgotten.into_iter().collect();
     Ok(step)
 }
 

@@ -1,5 +1,7 @@
 //! What follows when an attempt at an activity has failed: another one, or the end, and the events of an end.
 
+use std::time::Duration;
+
 use cairn_proto::cairn::record::v1::{self as record, change::Change};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::WorkerVersionStamp;
@@ -28,6 +30,14 @@ pub(super) fn retry(
     if activity.cancel_requested_event_id.is_some() {
         return Err(RetryState::CancelRequested);
     }
+    if activity.paused.is_some() {
+        if let Some(failure) = failure {
+            activity.policy.retryable(failure)?;
+        }
+        // How many attempts there may be is looked at when this one has failed.
+        next_attempt(draft, activity, failure, Duration::ZERO);
+        return Ok(());
+    }
     let next = activity.policy.next(
         activity.attempt,
         failure,
@@ -38,15 +48,24 @@ pub(super) fn retry(
     match next {
         Next::Never(state) => Err(state),
         Next::After(delay) => {
-            draft.change(Change::ActivityRetry(record::ActivityRetry {
-                scheduled_event_id: activity.scheduled_event_id,
-                attempt: activity.attempt.saturating_add(1),
-                scheduled_time: draft.now.after(delay).0,
-                failure: failure.map(cut),
-            }));
+            next_attempt(draft, activity, failure, delay);
             Ok(())
         }
     }
+}
+
+fn next_attempt(
+    draft: &mut Draft<'_>,
+    activity: &Activity,
+    failure: Option<&Failure>,
+    delay: Duration,
+) {
+    draft.change(Change::ActivityRetry(record::ActivityRetry {
+        scheduled_event_id: activity.scheduled_event_id,
+        attempt: activity.attempt.saturating_add(1),
+        scheduled_time: draft.now.after(delay).0,
+        failure: failure.map(cut),
+    }));
 }
 
 /// The events of an activity's end: its Started, if it was started, and what closes it.

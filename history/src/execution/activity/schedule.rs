@@ -13,11 +13,11 @@ use crate::execution::workflow_task::{Completing, asked_queue};
 use crate::execution::{Limits, check_priority, payload_size, wire};
 
 /// Zero: none.
-struct Timeouts {
-    schedule_to_close: Duration,
-    schedule_to_start: Duration,
-    start_to_close: Duration,
-    heartbeat: Duration,
+pub(super) struct Timeouts {
+    pub(super) schedule_to_close: Duration,
+    pub(super) schedule_to_start: Duration,
+    pub(super) start_to_close: Duration,
+    pub(super) heartbeat: Duration,
 }
 
 pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) -> Result<(), Bad> {
@@ -83,7 +83,8 @@ pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) ->
     Ok(())
 }
 
-fn check(
+/// Is it valid? With the timeouts and the policy that it will have.
+pub(super) fn check(
     asked: &ScheduleActivity,
     run_timeout: Duration,
     limits: &Limits,

@@ -23,7 +23,9 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     let Some(activity) = run.state.activities.get(question.scheduled_event_id) else {
         return refuse(over());
     };
-    if activity.attempt != question.attempt {
+    // An offer may be older than what an operator did.
+    let offered = activity.attempt == question.attempt && activity.task_queue == question.queue;
+    if !offered || (activity.paused.is_some() && activity.started.is_none()) {
         return refuse(over());
     }
     if let Some(started) = &activity.started {
@@ -86,6 +88,9 @@ fn token(activity: &Activity) -> ActivityToken {
 
 /// The poll response without what the scheduled event holds (input, header) and without the namespace's name.
 fn response(id: RunId, state: &State, activity: &Activity) -> PollActivityTaskQueueResponse {
+    // A worker is told the timeouts of the event, whatever they are now.
+    let options = activity.original.clone();
+    let options = options.unwrap_or_else(|| super::options(activity));
     PollActivityTaskQueueResponse {
         workflow_type: Some(WorkflowType {
             name: state.origin.workflow_type.clone(),
@@ -105,9 +110,9 @@ fn response(id: RunId, state: &State, activity: &Activity) -> PollActivityTaskQu
             .as_ref()
             .map(|started| wire::timestamp(started.time)),
         attempt: activity.attempt,
-        schedule_to_close_timeout: Some(wire::duration(activity.schedule_to_close)),
-        start_to_close_timeout: Some(wire::duration(activity.start_to_close)),
-        heartbeat_timeout: Some(wire::duration(activity.heartbeat)),
+        schedule_to_close_timeout: options.schedule_to_close_timeout,
+        start_to_close_timeout: options.start_to_close_timeout,
+        heartbeat_timeout: options.heartbeat_timeout,
         retry_policy: Some(activity.policy.published()),
         priority: activity
             .priority

@@ -14,6 +14,7 @@ use crate::execution::Volatile;
 use crate::execution::retry::timeout_name;
 use crate::execution::transition::Draft;
 use crate::id::Time;
+use crate::kind::Heartbeat;
 
 /// The activity is out of time, with or without an attempt that is.
 const NO_TIME_LEFT: &str = "Not enough time to schedule next retry before activity ScheduleToClose \
@@ -25,7 +26,7 @@ pub(crate) fn next_deadline(part: &Part, volatile: &Volatile) -> Option<Time> {
         .values()
         .filter_map(|activity| {
             let timeout = deadline(activity, volatile).map(|(time, _)| time);
-            let waits = activity.started.is_none() && activity.attempt > 1;
+            let waits = activity.waits() && activity.is_deferred();
             // An attempt that is due is offered, and needs no waking any more.
             let retry = (waits && !volatile.is_awake_at(activity.scheduled_time))
                 .then_some(activity.scheduled_time);
@@ -37,8 +38,11 @@ pub(crate) fn next_deadline(part: &Part, volatile: &Volatile) -> Option<Time> {
         .min()
 }
 
-/// The first timeout that will hit an activity.
+/// The first timeout that will hit an activity. While it is paused none does.
 fn deadline(activity: &Activity, volatile: &Volatile) -> Option<(Time, TimeoutType)> {
+    if activity.paused.is_some() {
+        return None;
+    }
     let after = |start: Time, timeout: std::time::Duration, kind| {
         (!timeout.is_zero()).then(|| (start.after(timeout), kind))
     };
@@ -76,8 +80,8 @@ fn deadline(activity: &Activity, volatile: &Volatile) -> Option<(Time, TimeoutTy
         .min_by_key(|(time, _)| *time)
 }
 
-/// Times out every activity whose time is up, in the order in which it was.
-pub(crate) fn time_out(draft: &mut Draft<'_>, volatile: &mut Volatile) {
+/// Times out every activity whose time is up, in the order in which it was; what heartbeats said may have to be forgotten.
+pub(crate) fn time_out(draft: &mut Draft<'_>, volatile: &mut Volatile) -> Vec<Heartbeat> {
     let mut due: Vec<_> = draft
         .state
         .activities
@@ -96,9 +100,9 @@ pub(crate) fn time_out(draft: &mut Draft<'_>, volatile: &mut Volatile) {
         })
         .collect();
     due.sort_unstable_by_key(|(time, id, ..)| (*time, *id));
-    for (_, _, kind, activity) in due {
-        time_out_one(draft, volatile, &activity, kind);
-    }
+    due.into_iter()
+        .filter_map(|(_, _, kind, activity)| time_out_one(draft, volatile, &activity, kind))
+        .collect()
 }
 
 fn time_out_one(
@@ -106,12 +110,15 @@ fn time_out_one(
     volatile: &mut Volatile,
     activity: &Activity,
     kind: TimeoutType,
-) {
+) -> Option<Heartbeat> {
     let mut failure = timeout_failure(kind);
     let mut retry_state = RetryState::Timeout;
     if matches!(kind, TimeoutType::StartToClose | TimeoutType::Heartbeat) {
         match retry(draft, activity, Some(&failure)) {
-            Ok(()) => return,
+            Ok(()) => {
+                let id = activity.scheduled_event_id;
+                return activity.forgets_heartbeat.then(|| volatile.forget(id));
+            }
             Err(state) => retry_state = state,
         }
     }
@@ -138,6 +145,7 @@ fn time_out_one(
         })
     });
     volatile.heartbeats.remove(&activity.scheduled_event_id);
+    None
 }
 
 fn timeout_failure(kind: TimeoutType) -> Failure {

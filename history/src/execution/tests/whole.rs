@@ -61,6 +61,7 @@ pub(super) fn filled(question: &Question) -> Question {
         }
         Question::CancelActivity(_, it) => it.details = Some(payloads("canceled")),
         Question::Heartbeat(..)
+        | Question::OperateActivities(_)
         | Question::Delete
         | Question::UpdateOptions(_)
         | Question::Reset(_)

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cairn_proto::prost::Message as _;
+use cairn_proto::temporal::api::activity::v1::ActivityOptions;
 use cairn_proto::temporal::api::common::v1::{
     Payload, Payloads, Priority, RetryPolicy, SearchAttributes,
 };
@@ -16,6 +17,7 @@ use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 use cairn_proto::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
+use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use cairn_proto::temporal::api::update::v1::{self as update, outcome};
 use cairn_proto::temporal::api::workflow::v1::versioning_override::Override;
 use cairn_proto::temporal::api::workflow::v1::{VersioningOverride, WorkflowExecutionOptions};
@@ -202,6 +204,10 @@ impl World {
                     identity: "worker".to_owned(),
                 };
                 self.ask(&Question::Heartbeat(token, question));
+            }
+            "pause" | "unpause" | "reset-activity" | "activity-options" => {
+                let question = operate(verb, word, &words);
+                self.ask(&Question::OperateActivities(Box::new(question)));
             }
             "query" => self.ask(&Question::Query(Query {
                 query: WorkflowQuery {
@@ -406,7 +412,9 @@ impl World {
             attempt: activity.attempt,
             request_id: option(words, "request").unwrap_or("poll").to_owned(),
             identity: "worker".to_owned(),
-            queue: "q".to_owned(),
+            queue: option(words, "on")
+                .unwrap_or(&activity.task_queue)
+                .to_owned(),
             sticky: false,
             worker_version: None,
         };
@@ -764,7 +772,7 @@ impl World {
             self.runs.insert(successor.run, loaded);
             self.append(successor.run, successor.transition);
         }
-        if let Some(heartbeat) = step.heartbeat {
+        for heartbeat in step.heartbeats {
             let bytes = heartbeat.details.len();
             let _ = writeln!(
                 self.out,
@@ -934,9 +942,11 @@ impl World {
                 "the run that is there".to_owned()
             }
             Answer::Heartbeat {
-                cancel_requested: true,
-                ..
-            } => "cancel requested".to_owned(),
+                cancel_requested,
+                paused,
+                reset,
+            } if cancel_requested || paused || reset => beaten(cancel_requested, paused, reset),
+            Answer::ActivityOptions(options) => options_text(*options),
             Answer::AlreadyDone | Answer::Signaled { again: true, .. } => "already done".to_owned(),
             Answer::AskWorker(direct) => format!(
                 "query {} asks a worker{} up to {}",
@@ -1014,6 +1024,63 @@ fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
     words
         .iter()
         .find_map(|it| it.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// What is done to the activities of an id, of `type=…`, or to `all` of them.
+fn operate(verb: &str, word: &str, words: &[&str]) -> OperateActivities {
+    let activities = match option(words, "type") {
+        Some(name) => Activities::Type(name.to_owned()),
+        None if word == "all" => Activities::All,
+        None => Activities::Id(word.to_owned()),
+    };
+    let has = |name: &str| words.contains(&name);
+    let jitter = option(words, "jitter").map_or(Duration::ZERO, duration);
+    let operation = match verb {
+        "pause" => ActivityOperation::Pause {
+            reason: "too hot".to_owned(),
+            request_id: option(words, "request").unwrap_or("").to_owned(),
+        },
+        "unpause" => ActivityOperation::Unpause(UnpauseActivity {
+            reset_attempts: has("attempts"),
+            reset_heartbeat: has("heartbeat"),
+            jitter,
+        }),
+        "reset-activity" => ActivityOperation::Reset(ResetActivity {
+            reset_heartbeat: has("heartbeat"),
+            keep_paused: has("paused"),
+            restore_original_options: has("options"),
+            jitter,
+        }),
+        _ => ActivityOperation::UpdateOptions(Box::new(activity_options(words))),
+    };
+    OperateActivities {
+        activities,
+        identity: "operator".to_owned(),
+        operation,
+    }
+}
+
+fn activity_options(words: &[&str]) -> UpdateActivityOptions {
+    let span = |name| option(words, name).map(|it| super::super::wire::duration(duration(it)));
+    let restore_original = words.contains(&"original");
+    let options = ActivityOptions {
+        task_queue: option(words, "queue").map(|name| TaskQueue {
+            name: name.to_owned(),
+            ..Default::default()
+        }),
+        heartbeat_timeout: span("heartbeat"),
+        start_to_close_timeout: span("close"),
+        retry_policy: span("interval").map(|it| RetryPolicy {
+            initial_interval: Some(it),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    UpdateActivityOptions {
+        options: (!restore_original).then_some(options),
+        paths: option(words, "mask").map(|paths| paths.split(',').map(str::to_owned).collect()),
+        restore_original,
+    }
 }
 
 fn duration(text: &str) -> Duration {
@@ -1118,6 +1185,30 @@ pub(super) fn failure(words: &[&str]) -> Failure {
         )),
         ..Default::default()
     }
+}
+
+/// What a worker hears at its heartbeat.
+fn beaten(cancel_requested: bool, paused: bool, reset: bool) -> String {
+    let said = [
+        (cancel_requested, "cancel requested"),
+        (paused, "paused"),
+        (reset, "reset"),
+    ];
+    let said = said.into_iter().filter(|(is, _)| *is);
+    said.map(|(_, what)| what).collect::<Vec<_>>().join(", ")
+}
+
+fn options_text(options: ActivityOptions) -> String {
+    let queue = options.task_queue.unwrap_or_default().name;
+    let span = |it| super::super::wire::span(it);
+    let policy = options.retry_policy.unwrap_or_default();
+    format!(
+        "options: on {queue} start to close {:?} heartbeat {:?} interval {:?} attempts {}",
+        span(options.start_to_close_timeout.as_ref()),
+        span(options.heartbeat_timeout.as_ref()),
+        span(policy.initial_interval.as_ref()),
+        policy.maximum_attempts,
+    )
 }
 
 fn updated_text(updated: Updated) -> String {

@@ -329,7 +329,7 @@ fn end(mut it: Completing<'_, '_>, run: Run<'_>) -> Outcome {
         transition,
         successor: it.successor,
         answers,
-        heartbeat: None,
+        heartbeats: Vec::new(),
     })
 }
 

@@ -112,6 +112,6 @@ fn refused(
         transition,
         successor: None,
         answers,
-        heartbeat: None,
+        heartbeats: Vec::new(),
     })
 }

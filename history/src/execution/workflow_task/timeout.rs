@@ -82,7 +82,7 @@ pub(super) fn end_heartbeats(run: Run<'_>, context: &mut Context<'_>) -> Outcome
                 reads: None,
             },
         )],
-        heartbeat: None,
+        heartbeats: Vec::new(),
     })
 }
 

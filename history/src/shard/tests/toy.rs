@@ -206,7 +206,7 @@ fn step(ticket: Ticket, answer: Answer) -> Step<Toy> {
         transition: None,
         successor: None,
         answers: vec![(ticket, answered(answer, None))],
-        heartbeat: None,
+        heartbeats: Vec::new(),
     }
 }
 
@@ -290,10 +290,10 @@ impl Kind for Toy {
                 return Ok(answer);
             }
             Question::Beat(details) => {
-                answer.heartbeat = Some(Heartbeat {
+                answer.heartbeats = vec![Heartbeat {
                     scheduled_event_id: 1,
                     details: Bytes::from_static(details.as_bytes()),
-                });
+                }];
                 return Ok(answer);
             }
             Question::Recall(id) => {
