@@ -33,8 +33,9 @@ class Deliberate:
 DELIBERATE = (
     Deliberate(
         "A fault in a request is named with INVALID_ARGUMENT or NOT_FOUND where the reference answers \"something went wrong, please retry\", "
-        "UNKNOWN, an error of its database, or ignores it: page tokens that are not ours, `UNION` in a query, a namespace id that is no UUID. What it fails at without a fault is answered: "
-        "quotation marks in a value of a text or of a list, queries by `BatcherNamespace`.",
+        "UNKNOWN, an error of its database, or ignores it: page tokens that are not ours, `UNION` in a query, a namespace id that is no UUID, options behind a reset without a mask. "
+        "What it fails at without a fault is answered: quotation marks in a value of a text or of a list, queries by `BatcherNamespace`, an update that was rejected behind a reset, "
+        "a reset over two updates of one id.",
         (
             "bad_input/List*WorkflowExecutions: next_page_token garbage.*",
             "bad_input/List*WorkflowExecutions: next_page_token json.*",
@@ -49,6 +50,12 @@ DELIBERATE = (
             "namespaces/refused: describe bad id.*",
             "reset/excluding_by_an_unknown_type: reset.*",
             "children/bad_without_attributes: *",
+            "reapplied/updates_rejected: over.*",
+            "reapplied/updates_rejected: open.*",
+            "reapplied/updates_unprocessed: over.*",
+            "reapplied/updates_of_one_id_in_a_chain: *",
+            "reapplied/then_options_without_a_mask: *",
+            "reapplied/then_options_of_nothing: *",
         ),
     ),
     Deliberate(

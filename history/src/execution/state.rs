@@ -71,7 +71,7 @@ pub struct State {
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 7;
+const SNAPSHOT_VERSION: u8 = 8;
 
 impl State {
     /// The state after the first event.
@@ -216,6 +216,9 @@ impl State {
                 self.options_updated(it);
                 true
             }
+            Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(it) => {
+                Arc::make_mut(&mut self.updates).admit(it)
+            }
             Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
                 Arc::make_mut(&mut self.updates).accept(id, it)
             }
@@ -353,6 +356,7 @@ impl State {
                 Some(effect) => self.delivered(effect),
                 None => false,
             },
+            Change::UpdateRejected(id) => Arc::make_mut(&mut self.updates).reject(id),
             Change::NamespaceName(name) => {
                 self.namespace_name.clone_from(name);
                 true

@@ -7,6 +7,7 @@ mod closes;
 mod laws;
 mod options;
 mod queries;
+mod reapplied;
 mod refusals;
 mod resets;
 mod signals;
