@@ -123,9 +123,15 @@ NEEDS = {
 """What a scenario of the languages needs, in the words of COMPATIBILITY.md: it is played as soon as that page no longer says that it is missing."""
 
 
+FAMILIES = {"pausing": "pauses of workflows"}
+"""The same of whole families."""
+
+
 def not_built(scenario: str) -> bool:
     """Whether a scenario is about something that our server says it has not."""
     family, _, name = scenario.partition("/")
+    if family in FAMILIES:
+        return FAMILIES[family] in features_not_built()
     if family in PLAYED:
         return NEEDS.get(name) in features_not_built()
     return family == "bad_input" and name in rpcs_not_built()
