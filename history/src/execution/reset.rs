@@ -1,6 +1,7 @@
 //! A run goes on from an earlier point, under a new name: *reset*.
 //!
-//! The new run begins with the records of the base up to the end of one of them, which must leave a workflow task scheduled or started. That task fails with
+//! The new run begins with the records of the base up to the end of one of them, which must leave a workflow task scheduled or started; a record that was written when such a task
+//! ended is cut behind its Started. That task fails with
 //! cause `RESET_WORKFLOW`; what had been sent to the base later, and to the runs that continued it, is sent again: signals, updates that had been accepted, changed options;
 //! not requests to cancel. A fresh workflow task follows. The current run of the id ends for it. Activities that are pending at the point begin again, timers stay. Children that
 //! had been asked for before the point are the new run's now, with what the base heard of them since; those asked for behind it are left to themselves.
@@ -17,7 +18,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cairn_proto::cairn::record::v1::{self as record, change::Change};
+use cairn_proto::cairn::record::v1::{self as record, Changes, change::Change};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::enums::v1::{
     UpdateAdmittedEventOrigin as Origin, WorkflowTaskFailedCause as Cause,
@@ -93,11 +94,14 @@ impl Fork {
             record.event_count > 0
                 && record.first_event_id + i64::from(record.event_count) - 1 == last
         };
-        let Some(end) = records.iter().position(ends) else {
-            return Err(Refusal::Invalid(format!(
-                "StateRebuilder unable to Rebuild mutable state to event ID: {last}, version: 0, \
-                 this event must be at the boundary"
-            )));
+        let (end, rest) = match records.iter().position(ends) {
+            Some(end) => (end, Vec::new()),
+            None => cut_one(&mut records, last).ok_or_else(|| {
+                Refusal::Invalid(format!(
+                    "StateRebuilder unable to Rebuild mutable state to event ID: {last}, version: \
+                     0, this event must be at the boundary"
+                ))
+            })?,
         };
         let later = records.split_off(end + 1);
         let state = fold(run, &records)?;
@@ -110,9 +114,50 @@ impl Fork {
             )));
         }
         let later = later.iter().map(|record| events(&record.events));
+        let later = [Ok(rest)].into_iter().chain(later);
         let later = later.collect::<Result<Vec<_>, _>>()?.concat();
         Ok((Self { records, state }, later))
     }
+}
+
+/// Makes the record end at this event; which one it is, and what it held behind that.
+fn cut_one(records: &mut [Record], last: i64) -> Option<(usize, Vec<HistoryEvent>)> {
+    let mut before = [0; 32];
+    for (index, record) in records.iter_mut().enumerate() {
+        if let Some((begin, rest)) = cut(record, last) {
+            *record = begin;
+            record.chain = record.chained(&before);
+            return Some((index, rest));
+        }
+        before = record.chain;
+    }
+    None
+}
+
+/// A workflow task whose first events were written when it ended (a further attempt, one for an update alone): the record up to its Started, and the events behind that.
+fn cut(record: &Record, last: i64) -> Option<(Record, Vec<HistoryEvent>)> {
+    let count = u32::try_from(last - record.first_event_id + 1).ok()?;
+    if count == 0 || count >= record.event_count {
+        return None;
+    }
+    let mut kept = events(&record.events).ok()?;
+    let rest = kept.split_off(usize::try_from(count).ok()?);
+    let Some(Attributes::WorkflowTaskStartedEventAttributes(_)) = &kept.last()?.attributes else {
+        return None;
+    };
+    let mut changes = Changes::decode(record.changes.clone()).ok()?;
+    changes.changes.retain(|change| change.position < count);
+    let begin = Record {
+        event_count: count,
+        events: History { events: kept }.encode_to_vec().into(),
+        changes: if changes.changes.is_empty() {
+            Bytes::new()
+        } else {
+            changes.encode_to_vec().into()
+        },
+        ..record.clone()
+    };
+    Some((begin, rest))
 }
 
 fn fold(run: RunId, records: &[Record]) -> Result<State, Refusal> {

@@ -365,10 +365,29 @@ async def updates_in_hand(stage: Stage) -> None:
     now = await reset(stage, 4)
     await keep_sent(stage, "open", waiting)
     await keep_sent(stage, "unsent", unsent)
-    await both(stage, run, now)
+    await stage.keep_history("base", run_id=run)
+    await stage.keep_history("reset", run_id=now)
     task = await polled(stage)
     stage.keep("task", [message.id for message in task.messages])
     await stage.raw.complete(task, command("complete_workflow_execution"))
+
+
+@scenario
+async def point_in_a_task_that_was_written_late(stage: Stage) -> None:
+    """A second attempt, and a task that is there for an update alone: their first events are written when they complete."""
+    run = (await stage.raw.start(stage.id)).run_id
+    await stage.raw.fail(await polled(stage), 24, "no")
+    await stage.raw.complete(await polled(stage))
+    await updated(stage)
+    await stage.raw.terminate(stage.id)
+    await stage.keep_history("base")
+    for number in range(6, 13):
+        await stage.keep_call(f"to {number}", stage.raw.call("ResetWorkflowExecution", request(stage, number, run)))
+        await stage.keep_history(f"behind {number}")
+        try:
+            await stage.raw.terminate(stage.id)
+        except Refused:
+            pass
 
 
 @scenario

@@ -270,6 +270,57 @@ fn of_two_updates_of_one_id_in_a_chain_the_first_comes_again() {
     );
 }
 
+#[test]
+fn a_point_within_a_record_that_was_written_late() {
+    check(
+        "start; poll; fail 2; poll; complete; update u until=accepted; poll; complete: accept u; reset 6; reset 7; reset 9 of=1 request=2; \
+         reset 10 of=1 request=3; reset 11 of=1 request=4",
+        r#"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskFailed 2 3 BadScheduleActivityAttributes
+            > task started 6 attempt 2 previous 0 reads 1..5 +5 +6
+            5 WorkflowTaskScheduled attempt 2 on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskCompleted 5 6
+            > task started 9 attempt 1 previous 6 reads 1..8 +8 +9 with u/request EventId(8)
+            8 WorkflowTaskScheduled on q
+              9 WorkflowTaskStarted 8
+              10 WorkflowTaskCompleted 8 9
+              11 WorkflowExecutionUpdateAccepted u
+            > update u Accepted
+            ! Invalid("StateRebuilder unable to Rebuild mutable state to event ID: 5, version: 0, this event must be at the boundary")
+            12 WorkflowExecutionTerminated again
+            -- run 2
+            copied 1..=2
+            copied 3..=3
+            copied 4..=4
+            copied 5..=4
+            copied 5..=6
+            7 WorkflowTaskFailed 5 6 ResetWorkflow
+              8 WorkflowExecutionUpdateAdmitted u Reapply
+              9 WorkflowTaskScheduled on q
+            > reset
+            ! Invalid("StateRebuilder unable to Rebuild mutable state to event ID: 8, version: 0, this event must be at the boundary")
+            10 WorkflowExecutionTerminated again
+            -- run 3
+            copied 1..=2
+            copied 3..=3
+            copied 4..=4
+            copied 5..=4
+            copied 5..=7
+            copied 8..=9
+            10 WorkflowTaskFailed 8 9 ResetWorkflow
+              11 WorkflowExecutionUpdateAdmitted u Reapply
+              12 WorkflowTaskScheduled on q
+            > reset
+            ! Invalid("StateRebuilder unable to Rebuild mutable state to event ID: 10, version: 0, this event must be at the boundary")"#,
+    );
+}
+
 /// A parent that knows that its child has begun.
 const PARENT: &str = "start; poll; complete: spawn child; child 5 begins; poll; complete";
 

@@ -133,11 +133,10 @@ fn handle(it: &mut Completing<'_, '_>, message: &Message) -> Result<(), Bad> {
 fn standing(it: &Completing<'_, '_>, id: &str) -> Now {
     let now = it.updates.touched.contains(id);
     match it.draft.state.updates.find(id) {
-        Some(Standing::Admitted) if now => return Now::Over { now },
+        Some(Standing::Admitted) | None if now => return Now::Over { now },
         Some(Standing::Admitted) => return Now::Sent(None),
         Some(Standing::Accepted(event_id)) => return Now::Accepted { event_id, now },
         Some(Standing::Completed(_)) => return Now::Over { now },
-        None if now => return Now::Over { now },
         None => {}
     }
     match it.updates.pending.get(id) {
