@@ -74,6 +74,7 @@ mod workflow_task;
 pub use child::Parent;
 pub use effect::{Effect, started_by};
 pub use limits::Limits;
+pub use options::check_paths;
 pub use question::*;
 pub use state::State;
 

@@ -48,6 +48,8 @@ FEATURES = {
     "BAD_SIGNAL_WORKFLOW": "signals and cancels to other runs",
     "PENDING_SIGNALS": "signals and cancels to other runs",
     "PENDING_REQUEST_CANCEL": "signals and cancels to other runs",
+    "PAUSED": "pauses of workflows",
+    "PAUSE_REQUESTED": "pauses of workflows",
 }
 """Part of the name of an event or cause → the feature it belongs to, in the words of COMPATIBILITY.md."""
 

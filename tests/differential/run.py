@@ -29,6 +29,10 @@ NOT_REPLAYED = {
 """Scenarios whose histories the replayer of their SDK is right to refuse, and why."""
 
 
+SWITCHED = {"pausing": ("frontend.WorkflowPauseEnabled=true",)}
+"""Families about what is off by default, and what servers of their own are told of their configuration."""
+
+
 @dataclass
 class Outcome:
     """What one scenario kept, or why it could not be played."""
@@ -62,10 +66,21 @@ class Broken(Exception):
 
 
 async def play_all(binary: Path, names: list[str], at_once: int = AT_ONCE) -> dict[str, Outcome]:
-    """The named scenarios on a fresh server. Ours has a file, which is looked over when it has stopped; the reference is in memory."""
+    """The named scenarios on fresh servers: one for all, and one for each family that needs another configuration."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        groups.setdefault(SWITCHED.get(name.partition("/")[0], ()), []).append(name)
+    outcomes: dict[str, Outcome] = {}
+    for values, group in groups.items():
+        outcomes |= await play_group(binary, group, at_once, tuple(part for value in values for part in ("--dynamic-config-value", value)))
+    return outcomes
+
+
+async def play_group(binary: Path, names: list[str], at_once: int, extra: tuple[str, ...]) -> dict[str, Outcome]:
+    """Scenarios on one server. Ours has a file, which is looked over when it has stopped; the reference is in memory."""
     directory = scratch("differential")
     database = directory / "differential.db" if is_ours(binary) else None
-    server = Server(binary, directory, db_filename=database)
+    server = Server(binary, directory, db_filename=database, extra=extra)
     await server.start()
     gate = asyncio.Semaphore(at_once)
     raw, players = Raw(server.address), Players(server.address)

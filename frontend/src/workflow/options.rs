@@ -1,33 +1,12 @@
 //! `UpdateWorkflowExecutionOptions`.
 
+use cairn_history::execution::check_paths;
 use cairn_proto::cairn::history::v1 as history;
 use cairn_proto::temporal::api::workflowservice::v1 as pb;
 use tonic::Request;
 
 use crate::error::Error;
 use crate::{Frontend, answer, check};
-
-/// The fields that a mask may name.
-const PATHS: [&str; 18] = [
-    "versioning_override",
-    "versioning_override.behavior",
-    "versioning_override.deployment",
-    "versioning_override.deployment.series_name",
-    "versioning_override.deployment.build_id",
-    "versioning_override.pinned_version",
-    "versioning_override.pinned",
-    "versioning_override.pinned.behavior",
-    "versioning_override.pinned.version",
-    "versioning_override.pinned.version.build_id",
-    "versioning_override.pinned.version.deployment_name",
-    "versioning_override.auto_upgrade",
-    "priority",
-    "priority.priority_key",
-    "priority.fairness_key",
-    "priority.fairness_weight",
-    "time_skipping_config",
-    "time_skipping_config.enabled",
-];
 
 pub(crate) async fn update(
     frontend: &Frontend,
@@ -41,12 +20,8 @@ pub(crate) async fn update(
     let mask = mask.ok_or_else(|| Error::invalid("UpdateMask is required"))?;
     let options = request.workflow_execution_options.as_ref();
     let options = options.ok_or_else(|| Error::invalid("WorkflowExecutionOptions is required"))?;
-    if let Some(path) = mask.paths.iter().find(|it| !PATHS.contains(&it.as_str())) {
-        return Err(Error::invalid(format!(
-            "error parsing UpdateMask: proto:\u{a0}invalid path \"{path}\" for message \
-             \"temporal.api.workflow.v1.WorkflowExecutionOptions\""
-        )));
-    }
+    check_paths(&mask.paths)
+        .map_err(|why| Error::invalid(format!("error parsing UpdateMask: {why}")))?;
     check::priority(options.priority.as_ref())?;
     let namespace = frontend.namespace(&request.namespace)?;
     if !execution.run_id.is_empty() && uuid::Uuid::parse_str(&execution.run_id).is_err() {

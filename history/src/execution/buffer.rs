@@ -112,7 +112,7 @@ fn closed(event: &HistoryEvent) -> Option<(i64, i64)> {
     closed_activity(event).or_else(|| closed_child(event))
 }
 
-fn closed_child(event: &HistoryEvent) -> Option<(i64, i64)> {
+pub(crate) fn closed_child(event: &HistoryEvent) -> Option<(i64, i64)> {
     Some(match event.attributes.as_ref()? {
         Attributes::ChildWorkflowExecutionCompletedEventAttributes(it) => {
             (it.initiated_event_id, it.started_event_id)

@@ -16,15 +16,16 @@ use std::sync::Arc;
 
 use cairn_proto::temporal::api::common::v1::WorkflowExecution;
 use cairn_proto::temporal::api::enums::v1::ParentClosePolicy as Policy;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
-    ChildWorkflowExecutionStartedEventAttributes,
+    ChildWorkflowExecutionStartedEventAttributes, HistoryEvent,
     StartChildWorkflowExecutionInitiatedEventAttributes, WorkflowExecutionStartedEventAttributes,
 };
 use cairn_proto::temporal::api::workflow::v1::PendingChildExecutionInfo;
 use serde::{Deserialize, Serialize};
 
 use super::start::Origin;
-use super::wire;
+use super::{buffer, wire};
 use crate::id::RunId;
 
 mod begin;
@@ -134,6 +135,27 @@ impl Part {
         for child in self.pending.values_mut() {
             Arc::make_mut(child).begun_by.get_or_insert(from);
         }
+    }
+
+    /// What an event of the base of a reset says of a child that is pending here, with the ids of this run.
+    pub(crate) fn heard(&self, event: &HistoryEvent) -> Option<Attributes> {
+        let mut event = event.clone();
+        if let Some(Attributes::ChildWorkflowExecutionStartedEventAttributes(it)) =
+            &event.attributes
+        {
+            let child = self.get(it.initiated_event_id)?;
+            return child.run.is_none().then_some(event.attributes)?;
+        }
+        if let Some(Attributes::StartChildWorkflowExecutionFailedEventAttributes(it)) =
+            &event.attributes
+        {
+            let child = self.get(it.initiated_event_id)?;
+            return child.run.is_none().then_some(event.attributes)?;
+        }
+        let (initiated, _) = buffer::closed_child(&event)?;
+        let child = self.get(initiated).filter(|child| child.run.is_some())?;
+        buffer::point_to_started(&mut event, child.started_event_id);
+        event.attributes
     }
 
     /// A child knows that its parent has closed.

@@ -20,6 +20,39 @@ use super::transition::Draft;
 use super::{Answer, Outcome, Refusal, Run, UpdateOptions, answer_step, kept, refuse, wire};
 use crate::kind::{Context, Stop};
 
+/// The fields that a mask may name.
+const PATHS: [&str; 18] = [
+    "versioning_override",
+    "versioning_override.behavior",
+    "versioning_override.deployment",
+    "versioning_override.deployment.series_name",
+    "versioning_override.deployment.build_id",
+    "versioning_override.pinned_version",
+    "versioning_override.pinned",
+    "versioning_override.pinned.behavior",
+    "versioning_override.pinned.version",
+    "versioning_override.pinned.version.build_id",
+    "versioning_override.pinned.version.deployment_name",
+    "versioning_override.auto_upgrade",
+    "priority",
+    "priority.priority_key",
+    "priority.fairness_key",
+    "priority.fairness_weight",
+    "time_skipping_config",
+    "time_skipping_config.enabled",
+];
+
+/// Does a mask name fields only? The reference's words for what it does not know.
+pub fn check_paths(paths: &[String]) -> Result<(), String> {
+    match paths.iter().find(|path| !PATHS.contains(&path.as_str())) {
+        None => Ok(()),
+        Some(path) => Err(format!(
+            "proto:\u{a0}invalid path \"{path}\" for message \
+             \"temporal.api.workflow.v1.WorkflowExecutionOptions\""
+        )),
+    }
+}
+
 /// Which version of the worker a run is to have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
@@ -89,7 +122,8 @@ pub(crate) fn merge(
         priority: draft.state.origin.priority.clone(),
         ..Default::default()
     };
-    let merged = merged(&before, question)
+    let merged = check_paths(&question.paths)
+        .and_then(|()| merged(&before, question).map_err(str::to_owned))
         .map_err(|why| Refusal::Invalid(format!("error applying update_options: {why}")))?;
     if merged == before {
         return Ok(merged);

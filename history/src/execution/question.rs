@@ -161,6 +161,8 @@ pub struct Reset {
     pub current: RunId,
     /// Events behind the point, of the base and of the runs that continued it, in order.
     pub later: Vec<HistoryEvent>,
+    /// So many of them are the base's.
+    pub of_base: usize,
     /// Those of the current run are among them up to this event (exclusive). `None`: it does not continue the base.
     pub read_to: Option<i64>,
     pub keep: super::reset::Keep,

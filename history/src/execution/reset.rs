@@ -1,8 +1,10 @@
 //! A run goes on from an earlier point, under a new name: *reset*.
 //!
-//! The new run begins with the records of the base up to the end of one of them, which must leave a workflow task scheduled or started. That task fails with
-//! cause `RESET_WORKFLOW`; what had been sent to the base later, and to the runs that continued it, is sent again; a fresh workflow task follows. The current run of the
-//! id ends for it. Activities that are pending at the point begin again, timers stay.
+//! The new run begins with the records of the base up to the end of one of them, which must leave a workflow task scheduled or started; a record that was written when such a task
+//! ended is cut behind its Started. That task fails with
+//! cause `RESET_WORKFLOW`; what had been sent to the base later, and to the runs that continued it, is sent again: signals, updates that had been accepted, changed options;
+//! not requests to cancel. A fresh workflow task follows. The current run of the id ends for it. Activities that are pending at the point begin again, timers stay. Children that
+//! had been asked for before the point are the new run's now, with what the base heard of them since; those asked for behind it are left to themselves.
 //!
 //! | run     | change or event          | becomes                                                   |
 //! |---------|--------------------------|-----------------------------------------------------------|
@@ -16,16 +18,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cairn_proto::cairn::record::v1::{self as record, change::Change};
+use cairn_proto::cairn::record::v1::{self as record, Changes, change::Change};
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
+use cairn_proto::temporal::api::enums::v1::{
+    UpdateAdmittedEventOrigin as Origin, WorkflowTaskFailedCause as Cause,
+};
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::failure::v1::{Failure, ResetWorkflowFailureInfo};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
     History, HistoryEvent, WorkflowExecutionSignaledEventAttributes,
-    WorkflowTaskFailedEventAttributes,
+    WorkflowExecutionUpdateAdmittedEventAttributes, WorkflowTaskFailedEventAttributes,
 };
+use cairn_proto::temporal::api::update::v1::Request;
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
@@ -34,7 +39,7 @@ use super::transition::{Draft, Extra};
 use super::workflow_task::{schedule_now, start_now};
 use super::{
     Answer, Outcome, Refusal, Reset, Run, Successor, Volatile, Workflow, answer_now, answer_step,
-    options, query, wire,
+    options, query, update, wire,
 };
 use crate::id::{RunId, Time};
 use crate::kind::{Context, Kind, Stop, Unavailable};
@@ -66,6 +71,7 @@ impl Part {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keep {
     pub no_signals: bool,
+    pub no_updates: bool,
     /// Nothing at all.
     pub nothing: bool,
 }
@@ -88,11 +94,14 @@ impl Fork {
             record.event_count > 0
                 && record.first_event_id + i64::from(record.event_count) - 1 == last
         };
-        let Some(end) = records.iter().position(ends) else {
-            return Err(Refusal::Invalid(format!(
-                "StateRebuilder unable to Rebuild mutable state to event ID: {last}, version: 0, \
-                 this event must be at the boundary"
-            )));
+        let (end, rest) = match records.iter().position(ends) {
+            Some(end) => (end, Vec::new()),
+            None => cut_one(&mut records, last).ok_or_else(|| {
+                Refusal::Invalid(format!(
+                    "StateRebuilder unable to Rebuild mutable state to event ID: {last}, version: \
+                     0, this event must be at the boundary"
+                ))
+            })?,
         };
         let later = records.split_off(end + 1);
         let state = fold(run, &records)?;
@@ -105,9 +114,50 @@ impl Fork {
             )));
         }
         let later = later.iter().map(|record| events(&record.events));
+        let later = [Ok(rest)].into_iter().chain(later);
         let later = later.collect::<Result<Vec<_>, _>>()?.concat();
         Ok((Self { records, state }, later))
     }
+}
+
+/// Makes the record end at this event; which one it is, and what it held behind that.
+fn cut_one(records: &mut [Record], last: i64) -> Option<(usize, Vec<HistoryEvent>)> {
+    let mut before = [0; 32];
+    for (index, record) in records.iter_mut().enumerate() {
+        if let Some((begin, rest)) = cut(record, last) {
+            *record = begin;
+            record.chain = record.chained(&before);
+            return Some((index, rest));
+        }
+        before = record.chain;
+    }
+    None
+}
+
+/// A workflow task whose first events were written when it ended (a further attempt, one for an update alone): the record up to its Started, and the events behind that.
+fn cut(record: &Record, last: i64) -> Option<(Record, Vec<HistoryEvent>)> {
+    let count = u32::try_from(last - record.first_event_id + 1).ok()?;
+    if count == 0 || count >= record.event_count {
+        return None;
+    }
+    let mut kept = events(&record.events).ok()?;
+    let rest = kept.split_off(usize::try_from(count).ok()?);
+    let Some(Attributes::WorkflowTaskStartedEventAttributes(_)) = &kept.last()?.attributes else {
+        return None;
+    };
+    let mut changes = Changes::decode(record.changes.clone()).ok()?;
+    changes.changes.retain(|change| change.position < count);
+    let begin = Record {
+        event_count: count,
+        events: History { events: kept }.encode_to_vec().into(),
+        changes: if changes.changes.is_empty() {
+            Bytes::new()
+        } else {
+            changes.encode_to_vec().into()
+        },
+        ..record.clone()
+    };
+    Some((begin, rest))
 }
 
 fn fold(run: RunId, records: &[Record]) -> Result<State, Refusal> {
@@ -175,7 +225,11 @@ pub(crate) fn reset(
     let ended = ending.finish().map_err(Stop::Refused)?;
     let flushed = ended.iter().flat_map(|ended| &ended.events);
     let flushed = flushed.filter(|_| question.read_to.is_some());
-    let later = question.later.iter().chain(since).chain(flushed);
+    let from_base = question.base == run.id;
+    let later = question.later.iter().enumerate();
+    let later = later.map(|(index, event)| (event, index < question.of_base));
+    let since = since.into_iter().chain(flushed);
+    let later = later.chain(since.map(|event| (event, from_base)));
     let successor = begin(question, later, context)?;
     let mut step = answer_step(ended, context.ticket, Answer::Reset(Some(question.run)));
     if let Some(transition) = &step.transition {
@@ -189,7 +243,7 @@ pub(crate) fn reset(
 /// The run that goes on.
 fn begin<'a>(
     question: &Reset,
-    later: impl Iterator<Item = &'a HistoryEvent>,
+    later: impl Iterator<Item = (&'a HistoryEvent, bool)>,
     context: &Context<'_>,
 ) -> Result<Successor, Stop<Refusal>> {
     let mut draft = Draft::new(&question.fork.state, context.now, context.limits);
@@ -204,8 +258,11 @@ fn begin<'a>(
         execution_expiration: expiration,
     }));
     fail_task(&mut draft, question);
-    for event in later.filter(|_| !question.keep.nothing) {
+    for (event, of_base) in later.filter(|_| !question.keep.nothing) {
         apply_again(&mut draft, event, question.keep);
+        if of_base {
+            hear_again(&mut draft, event);
+        }
     }
     for update in &question.options {
         options::merge(&mut draft, update).map_err(Stop::Refused)?;
@@ -264,6 +321,16 @@ fn apply_again(draft: &mut Draft<'_>, event: &HistoryEvent, keep: Keep) {
                 },
             )
         }
+        Some(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(it))
+            if !keep.no_updates =>
+        {
+            return admit_again(draft, it.request.as_ref());
+        }
+        Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it))
+            if !keep.no_updates =>
+        {
+            return admit_again(draft, it.accepted_request.as_ref());
+        }
         Some(updated @ Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(_)) => {
             updated.clone()
         }
@@ -274,6 +341,29 @@ fn apply_again(draft: &mut Draft<'_>, event: &HistoryEvent, keep: Keep) {
         ..Extra::default()
     };
     draft.write_with(again, extra);
+}
+
+/// `None`: it had been admitted by an event before it was accepted. Of two with one id the first counts.
+fn admit_again(draft: &mut Draft<'_>, request: Option<&Request>) {
+    let id = |request: &&Request| update::id_of(request).to_owned();
+    let known = |request: &&Request| draft.state.updates.find(&id(request)).is_some();
+    let Some(request) = request.filter(|request| !known(request)) else {
+        return;
+    };
+    draft.write(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(
+        WorkflowExecutionUpdateAdmittedEventAttributes {
+            request: Some(request.clone()),
+            origin: Origin::Reapply.into(),
+        },
+    ));
+}
+
+/// What the base has heard of a child that is the new run's now.
+fn hear_again(draft: &mut Draft<'_>, event: &HistoryEvent) {
+    let Some(attributes) = draft.state.children.heard(event) else {
+        return;
+    };
+    draft.write(attributes);
 }
 
 /// From here on the run is one of its own.

@@ -216,12 +216,6 @@ impl State {
                 self.options_updated(it);
                 true
             }
-            Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
-                Arc::make_mut(&mut self.updates).accept(id, it)
-            }
-            Attributes::WorkflowExecutionUpdateCompletedEventAttributes(it) => {
-                Arc::make_mut(&mut self.updates).complete(id, it)
-            }
             Attributes::MarkerRecordedEventAttributes(_) => true,
             Attributes::UpsertWorkflowSearchAttributesEventAttributes(it) => {
                 Arc::make_mut(&mut self.properties).search_attributes_upserted(it);
@@ -231,7 +225,7 @@ impl State {
                 Arc::make_mut(&mut self.properties).modified(it);
                 true
             }
-            other => match (self.across(id, other), close::Closed::by(other, time)) {
+            other => match (self.of_update(id, other), close::Closed::by(other, time)) {
                 (Some(legal), _) => legal,
                 (None, Some(closed)) => {
                     if closed.followed {
@@ -258,6 +252,23 @@ impl State {
         if it.external_workflow_execution.is_some() {
             Arc::make_mut(&mut self.received).signaled(it);
         }
+    }
+
+    /// What an event of an update, or one that has to do with other runs, does; `None`: it is neither.
+    fn of_update(&mut self, id: i64, attributes: &Attributes) -> Option<bool> {
+        let updates = &mut self.updates;
+        Some(match attributes {
+            Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(it) => {
+                Arc::make_mut(updates).admit(it)
+            }
+            Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
+                Arc::make_mut(updates).accept(id, it)
+            }
+            Attributes::WorkflowExecutionUpdateCompletedEventAttributes(it) => {
+                Arc::make_mut(updates).complete(id, it)
+            }
+            other => return self.across(id, other),
+        })
     }
 
     /// What an event that has to do with other runs does; `None`: it has not.
@@ -357,6 +368,7 @@ impl State {
                 Some(effect) => self.delivered(effect),
                 None => false,
             },
+            Change::UpdateRejected(id) => Arc::make_mut(&mut self.updates).reject(id),
             Change::NamespaceName(name) => {
                 self.namespace_name.clone_from(name);
                 true

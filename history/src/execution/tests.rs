@@ -9,6 +9,7 @@ mod laws;
 mod operations;
 mod options;
 mod queries;
+mod reapplied;
 mod refusals;
 mod resets;
 mod signals;

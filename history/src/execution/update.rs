@@ -13,7 +13,10 @@
 //! | accepted        | `UpdateCompleted`               | completed | the outcome                    |
 //! | accepted        | the run closes                  | accepted  | that there will be no outcome  |
 //!
-//! Admitted and sent are volatile (`registry`): nobody was promised anything yet, and a client that lost its answer asks again
+//! What was accepted behind the point of a reset is admitted again, by an event (`UpdateAdmitted`): a worker reads of it in the history, without a message, and
+//! answers as usual. Rejected, or not spoken of by the next workflow task that completes, it is over by the change `UpdateRejected`. Before a failed task it stays.
+//!
+//! Otherwise admitted and sent are volatile (`registry`): nobody was promised anything yet, and a client that lost its answer asks again
 //! under the same id. Accepted and completed are events (`part`). Deliberately absent: the workflow task that carries an update
 //! to its worker (`workflow_task`, where there is none because of anything else: `workflow_task/speculative`).
 
@@ -40,7 +43,7 @@ mod part;
 mod registry;
 mod with_start;
 
-pub(crate) use answered::{Answering, by_command, leftovers};
+pub(crate) use answered::{Answering, by_command, leftovers, unmentioned};
 pub use message::{Body, Message};
 pub(crate) use part::Part;
 use part::Standing;
@@ -177,6 +180,10 @@ fn recorded(
         return Ok(None);
     };
     let outcome = match standing {
+        Standing::Admitted if state.is_open() => {
+            return Ok(Some(Updated::at(run, update_id, Stage::Admitted)));
+        }
+        Standing::Admitted => return Err(Stop::Refused(Refusal::UpdateAborted)),
         Standing::Accepted(_) if state.is_open() => {
             return Ok(Some(Updated::at(run, update_id, Stage::Accepted)));
         }
@@ -219,7 +226,7 @@ pub(crate) fn settle(run: Run<'_>, seen: &State, step: &mut Step, now: Time) {
         if let Some(closed) = &head.closed {
             let terminated = closed.status == i32::from(Status::Terminated);
             let continues = step.successor.is_some() && !terminated;
-            step.answers.extend(updates.closed(continues));
+            step.answers.extend(updates.closed(head, continues));
         }
     }
     let head = step.transition.as_ref().map_or(run.state, |it| &it.state);
@@ -290,11 +297,15 @@ fn without_outcome() -> Ended {
 
 /// The outcome of an update that a worker was given and said nothing of.
 fn unprocessed() -> Ended {
-    failed(Some(by_server(
+    failed(Some(not_processed()))
+}
+
+fn not_processed() -> Failure {
+    by_server(
         "Workflow Update is rejected because it wasn't processed by worker. Probably, Workflow Update is not supported by the \
          worker.",
         "UnprocessedUpdate",
-    )))
+    )
 }
 
 fn failed(failure: Option<Failure>) -> Ended {
@@ -335,7 +346,7 @@ impl Update {
     }
 }
 
-fn id_of(request: &Request) -> &str {
+pub(crate) fn id_of(request: &Request) -> &str {
     request.meta.as_ref().map_or("", |meta| &meta.update_id)
 }
 

@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use cairn_proto::cairn::effect::v1 as effects;
+use cairn_proto::cairn::effect::v1::message::What;
+use cairn_proto::cairn::effect::v1::outcome::Outcome as Came;
 use cairn_proto::prost::Message as _;
 use cairn_proto::temporal::api::activity::v1::ActivityOptions;
 use cairn_proto::temporal::api::common::v1::{
@@ -15,7 +18,9 @@ use cairn_proto::temporal::api::enums::v1::ContinueAsNewInitiator as Initiator;
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
-use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
+use cairn_proto::temporal::api::history::v1::{
+    History, HistoryEvent, WorkflowExecutionCompletedEventAttributes,
+};
 use cairn_proto::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use cairn_proto::temporal::api::update::v1::{self as update, outcome};
@@ -26,7 +31,9 @@ use super::whole;
 
 pub(super) mod post;
 
-use crate::execution::command::{Attributes, Command, ContinueAsNew, ScheduleActivity, Signed};
+use crate::execution::command::{
+    Attributes, Command, ContinueAsNew, ScheduleActivity, Signed, StartChild,
+};
 use crate::execution::update::{Body, Message};
 use crate::execution::workflow_task::normal_queue;
 use crate::execution::*;
@@ -71,7 +78,8 @@ pub(super) struct World {
     tokens: BTreeMap<String, ActivityToken>,
     queries: Vec<String>,
     pub(super) out: String,
-    /// What came of the last message.
+    /// Is a message of another world arriving, and what came of it?
+    receives: bool,
     came: Option<cairn_proto::cairn::effect::v1::Outcome>,
     /// Everything that is asked has all it may have, and events and answers are shown whole.
     pub(super) whole: Option<String>,
@@ -98,6 +106,7 @@ impl World {
             tokens: BTreeMap::new(),
             queries: Vec::new(),
             out: String::new(),
+            receives: false,
             came: None,
             whole: None,
         }
@@ -238,6 +247,7 @@ impl World {
             })),
             "stop-waiting" => self.ask(&Question::StopWaiting(Ticket(word.parse().unwrap()))),
             "describe" => self.ask(&Question::Describe),
+            "child" => self.child(word.parse().unwrap(), &words[1..]),
             "no-sticky-worker" => self.ask(&Question::StickyWorkerUnavailable),
             "reset-sticky" => self.ask(&Question::ResetSticky),
             "limit" => self.limit(&words),
@@ -338,6 +348,7 @@ impl World {
                 return;
             }
         };
+        let of_base = later.len();
         let mut at = base;
         while at != current
             && let Some(next) = reset::continued_by(&self.runs[&at].events)
@@ -356,9 +367,11 @@ impl World {
             fork,
             current,
             later,
+            of_base,
             read_to: (at == current).then_some(next - unread),
             keep: reset::Keep {
                 no_signals: words.contains(&"no-signals"),
+                no_updates: words.contains(&"no-updates"),
                 nothing: words.contains(&"nothing"),
             },
             options: Vec::new(),
@@ -591,6 +604,7 @@ impl World {
             "upsert" => Attributes::UpsertSearchAttributes {
                 search_attributes: search_attributes(&words),
             },
+            "spawn" => Attributes::StartChild(Box::new(spawned(word))),
             "child" => Attributes::NotBuilt { command_type: 11 },
             "accept" | "adopt" | "respond" | "odd" => Attributes::ProtocolMessage {
                 message_id: text.to_owned(),
@@ -682,6 +696,68 @@ impl World {
                 Err(Stop::Needs(ids)) => needed = self.events(id, &ids),
             }
         }
+    }
+
+    /// What becomes of the child of an event: `begins`, `refused`, `completes` (for the last run, or for the one that is named).
+    fn child(&mut self, initiated: i64, words: &[&str]) {
+        let parent = match option(words, "of") {
+            Some(nth) => self.order[nth.parse::<usize>().unwrap() - 1],
+            None => *self.order.last().unwrap(),
+        };
+        match words[0] {
+            "begins" => self.came(parent, initiated, Came::Started(vec![9; 16])),
+            "refused" => self.came(parent, initiated, Came::AlreadyExists(true)),
+            "completes" => {
+                let close = HistoryEvent {
+                    attributes: Some(Event::WorkflowExecutionCompletedEventAttributes(
+                        WorkflowExecutionCompletedEventAttributes::default(),
+                    )),
+                    ..Default::default()
+                };
+                let message = effects::Message {
+                    sender: Some(effects::Run {
+                        workflow_id: "child".to_owned(),
+                        run_id: vec![9; 16],
+                    }),
+                    what: Some(What::ChildClosed(effects::ChildClosed {
+                        initiated_event_id: initiated,
+                        first_run_id: vec![9; 16],
+                        close: Some(close),
+                    })),
+                    ..Default::default()
+                };
+                self.ask_run(parent, &Question::Deliver(Box::new(message)));
+            }
+            other => panic!("no such end: {other}"),
+        }
+    }
+
+    /// What came of the start of a child.
+    fn came(&mut self, id: RunId, initiated: i64, came: Came) {
+        let events = self.events(id, &[initiated]);
+        let loaded = self.runs.get_mut(&id).unwrap();
+        let asked = Asked {
+            run: Some(Run {
+                id,
+                state: loaded.state.as_ref().unwrap(),
+                volatile: &mut loaded.volatile,
+            }),
+            repeated: None,
+            events: &events,
+        };
+        let mut context = Context {
+            now: self.now,
+            ticket: Ticket(0),
+            key: &self.key,
+            entropy: &mut self.entropy,
+            limits: &self.limits,
+        };
+        let outcome = effects::Outcome {
+            outcome: Some(came),
+        };
+        let effect = Effect::Initiated(initiated);
+        let step = Workflow::delivered(asked, &effect, &outcome, &mut context).unwrap();
+        self.take(Some(id), step);
     }
 
     fn events(&self, run: RunId, ids: &[i64]) -> Vec<HistoryEvent> {
@@ -980,10 +1056,15 @@ impl World {
                 }
                 text
             }
-            Answer::Delivered(outcome) => {
+            Answer::Delivered(outcome) if self.receives => {
                 self.came = Some(outcome);
                 return;
             }
+            Answer::Delivered(outcome) => match outcome.outcome {
+                Some(Came::Moved(_)) => "delivered: another run goes on".to_owned(),
+                Some(came) => format!("delivered {came:?}"),
+                None => return,
+            },
             Answer::Done
             | Answer::Signaled { again: false, .. }
             | Answer::Heartbeat { .. }
@@ -1241,6 +1322,33 @@ fn update_request(id: &str) -> update::Request {
     }
 }
 
+fn update_id(request: &update::Request) -> &str {
+    request.meta.as_ref().map_or("", |meta| &meta.update_id)
+}
+
+fn spawned(workflow_id: &str) -> StartChild {
+    StartChild {
+        workflow_id: workflow_id.to_owned(),
+        workflow_type: "wf".to_owned(),
+        namespace: String::new(),
+        task_queue: Some(normal_queue("q")),
+        input: None,
+        execution_timeout: None,
+        run_timeout: None,
+        task_timeout: None,
+        parent_close_policy: 0,
+        control: String::new(),
+        reuse_policy: 0,
+        retry_policy: None,
+        cron_schedule: String::new(),
+        header: None,
+        memo: None,
+        search_attributes: None,
+        inherit_build_id: false,
+        priority: None,
+    }
+}
+
 fn stage(words: &[&str]) -> Option<Stage> {
     option(words, "until").map(|it| match it {
         "accepted" => Stage::Accepted,
@@ -1412,8 +1520,25 @@ fn printed(event: &HistoryEvent) -> String {
             };
             format!(" {:?}{next}", it.retry_state())
         }
+        Event::WorkflowExecutionUpdateAdmittedEventAttributes(it) => {
+            let id = it.request.as_ref().map_or("", update_id);
+            format!(" {id} {:?}", it.origin())
+        }
+        Event::StartChildWorkflowExecutionInitiatedEventAttributes(it) => {
+            format!(" {}", it.workflow_id)
+        }
+        Event::StartChildWorkflowExecutionFailedEventAttributes(it) => {
+            format!(" {}", it.initiated_event_id)
+        }
+        Event::ChildWorkflowExecutionStartedEventAttributes(it) => {
+            format!(" {}", it.initiated_event_id)
+        }
+        Event::ChildWorkflowExecutionCompletedEventAttributes(it) => {
+            format!(" {} {}", it.initiated_event_id, it.started_event_id)
+        }
         Event::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
-            format!(" {}", it.protocol_instance_id)
+            let asked = it.accepted_request.as_ref().map_or(" as admitted", |_| "");
+            format!(" {}{asked}", it.protocol_instance_id)
         }
         Event::WorkflowExecutionUpdateCompletedEventAttributes(it) => {
             format!(" {}", it.accepted_event_id)

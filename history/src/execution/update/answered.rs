@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use cairn_proto::cairn::record::v1::change::Change;
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause as Cause;
 use cairn_proto::temporal::api::failure::v1::Failure;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
@@ -15,7 +16,7 @@ use cairn_proto::temporal::api::update::v1::{Meta, Outcome, Request};
 
 use super::part::Standing;
 use super::registry::{Pending, Registry, message_id};
-use super::{Body, Message};
+use super::{Body, Message, not_processed};
 use crate::execution::Refusal;
 use crate::execution::command::Bad;
 use crate::execution::workflow_task::Completing;
@@ -50,9 +51,15 @@ impl<'q> Answering<'q> {
 enum Now {
     Unknown,
     Admitted(Arc<Request>),
-    Sent(Arc<Request>),
-    Accepted { event_id: i64, now: bool },
-    Over { now: bool },
+    /// `None`: the worker has the request from the history.
+    Sent(Option<Arc<Request>>),
+    Accepted {
+        event_id: i64,
+        now: bool,
+    },
+    Over {
+        now: bool,
+    },
 }
 
 impl Now {
@@ -126,14 +133,15 @@ fn handle(it: &mut Completing<'_, '_>, message: &Message) -> Result<(), Bad> {
 fn standing(it: &Completing<'_, '_>, id: &str) -> Now {
     let now = it.updates.touched.contains(id);
     match it.draft.state.updates.find(id) {
+        Some(Standing::Admitted) | None if now => return Now::Over { now },
+        Some(Standing::Admitted) => return Now::Sent(None),
         Some(Standing::Accepted(event_id)) => return Now::Accepted { event_id, now },
         Some(Standing::Completed(_)) => return Now::Over { now },
-        None if now => return Now::Over { now },
         None => {}
     }
     match it.updates.pending.get(id) {
         None => Now::Unknown,
-        Some(pending) if pending.sent => Now::Sent(Arc::clone(&pending.request)),
+        Some(pending) if pending.sent => Now::Sent(Some(Arc::clone(&pending.request))),
         Some(pending) => Now::Admitted(Arc::clone(&pending.request)),
     }
 }
@@ -146,8 +154,9 @@ fn accept(
     request: Option<&Request>,
 ) -> Result<(), Bad> {
     let accepted = match (standing(it, id), request) {
-        (Now::Admitted(request) | Now::Sent(request), _) => (*request).clone(),
-        (Now::Unknown, Some(request)) => request.clone(),
+        (Now::Admitted(request) | Now::Sent(Some(request)), _) => Some((*request).clone()),
+        (Now::Sent(None), _) => None,
+        (Now::Unknown, Some(request)) => Some(request.clone()),
         (Now::Unknown, None) => return Err(lost(id)),
         (other, _) => return Err(out_of_turn(id, "Acceptance", &other)),
     };
@@ -162,7 +171,7 @@ fn accept(
                 protocol_instance_id: id.to_owned(),
                 accepted_request_message_id: message_id(id),
                 accepted_request_sequencing_event_id: sequencing_event_id,
-                accepted_request: Some(accepted),
+                accepted_request: accepted,
             },
         ));
     it.updates.touched.insert(id.to_owned());
@@ -181,9 +190,29 @@ fn reject(
         Now::Unknown => return Err(lost(id)),
         other => return Err(out_of_turn(id, "Rejection", &other)),
     }
-    it.updates.touched.insert(id.to_owned());
-    it.updates.rejected.push((id.to_owned(), failure.cloned()));
+    end(it, id, failure.cloned());
     Ok(())
+}
+
+/// Not accepted, and over.
+fn end(it: &mut Completing<'_, '_>, id: &str, failure: Option<Failure>) {
+    let draft = &mut it.draft;
+    if draft.state.is_open() && draft.state.updates.find(id) == Some(Standing::Admitted) {
+        draft.change(Change::UpdateRejected(id.to_owned()));
+    }
+    it.updates.touched.insert(id.to_owned());
+    it.updates.rejected.push((id.to_owned(), failure));
+}
+
+/// The worker has read of these updates in the history and says nothing of them.
+pub(crate) fn unmentioned(it: &mut Completing<'_, '_>) {
+    if !it.draft.state.is_open() {
+        return;
+    }
+    let admitted: Vec<_> = it.draft.state.updates.admitted().cloned().collect();
+    for id in admitted {
+        end(it, &id, Some(not_processed()));
+    }
 }
 
 fn complete(

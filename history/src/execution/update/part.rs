@@ -1,18 +1,22 @@
-//! What lasts of updates: which were accepted, and where the outcome of each completed one is.
+//! What lasts of updates: which were admitted again behind a reset, which were accepted, and where the outcome of each completed one is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cairn_proto::temporal::api::history::v1::{
-    WorkflowExecutionUpdateAcceptedEventAttributes, WorkflowExecutionUpdateCompletedEventAttributes,
+    WorkflowExecutionUpdateAcceptedEventAttributes, WorkflowExecutionUpdateAdmittedEventAttributes,
+    WorkflowExecutionUpdateCompletedEventAttributes,
 };
 use serde::{Deserialize, Serialize};
 
+use super::id_of;
 use crate::execution::wire;
 
 /// Updates by id, with the events that hold them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
+    /// Admitted by an event, which holds the request, and not accepted.
+    admitted: BTreeSet<String>,
     /// Accepted and not completed: the event of the acceptance.
     accepted: BTreeMap<String, i64>,
     /// The event of the outcome, in shared chunks: one more costs a chunk, not two thousand ids.
@@ -28,18 +32,33 @@ const CHUNK: usize = 64;
 /// How far an update has come, and its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
+    Admitted,
     Accepted(i64),
     Completed(i64),
 }
 
 impl Part {
+    pub(crate) fn admit(&mut self, it: &WorkflowExecutionUpdateAdmittedEventAttributes) -> bool {
+        let id = it.request.as_ref().map_or("", id_of);
+        self.find(id).is_none() && self.admitted.insert(id.to_owned())
+    }
+
+    /// Those that a worker reads of in the history and has not answered.
+    pub(crate) fn admitted(&self) -> impl Iterator<Item = &String> {
+        self.admitted.iter()
+    }
+
+    pub(crate) fn reject(&mut self, id: &str) -> bool {
+        self.admitted.remove(id)
+    }
+
     pub(crate) fn accept(
         &mut self,
         event_id: i64,
         it: &WorkflowExecutionUpdateAcceptedEventAttributes,
     ) -> bool {
         let id = &it.protocol_instance_id;
-        if self.find(id).is_some() {
+        if !self.admitted.remove(id) && self.find(id).is_some() {
             return false;
         }
         if let Some(request) = &it.accepted_request
@@ -74,6 +93,9 @@ impl Part {
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<Standing> {
+        if self.admitted.contains(id) {
+            return Some(Standing::Admitted);
+        }
         if let Some(event_id) = self.accepted.get(id) {
             return Some(Standing::Accepted(*event_id));
         }
@@ -81,15 +103,15 @@ impl Part {
         completed.map(|event_id| Standing::Completed(*event_id))
     }
 
-    /// Accepted ones that have no outcome.
+    /// Those that have no outcome.
     pub(crate) fn in_flight(&self) -> usize {
-        self.accepted.len()
+        self.admitted.len() + self.accepted.len()
     }
 
     /// All that there ever were.
     pub(crate) fn count(&self) -> usize {
         let completed: usize = self.completed.iter().map(|chunk| chunk.len()).sum();
-        completed + self.accepted.len()
+        completed + self.in_flight()
     }
 
     pub(crate) fn requests(&self) -> impl Iterator<Item = (&String, i64)> {

@@ -237,13 +237,11 @@ impl Registry {
     }
 
     /// The answer of the worker was bad: what it had is given up, and who waits for the outcome of an accepted update asks again.
-    pub(crate) fn task_failed(&mut self, run: RunId) -> Answers {
-        let sent: Vec<_> = self
-            .pending
-            .iter()
-            .filter(|(_, it)| it.sent)
-            .map(|(id, _)| id.clone())
-            .collect();
+    /// What history has admitted stays there.
+    pub(crate) fn task_failed(&mut self, head: &State, run: RunId) -> Answers {
+        let sent = self.pending.iter().filter(|(_, it)| it.sent);
+        let sent = sent.map(|(id, _)| id).chain(head.updates.admitted());
+        let sent: Vec<_> = sent.cloned().collect();
         let mut answers = Answers::new();
         for id in sent {
             answers.extend(self.give_up(&id, &task_failed()));
@@ -269,13 +267,14 @@ impl Registry {
     }
 
     /// The run has closed: nothing that was not accepted will be. `continues`: another run comes behind it, and may be asked.
-    pub(crate) fn closed(&mut self, continues: bool) -> Answers {
+    pub(crate) fn closed(&mut self, head: &State, continues: bool) -> Answers {
         let why = if continues {
             closing()
         } else {
             Refusal::UpdateAborted
         };
-        let ids: Vec<_> = self.pending.keys().cloned().collect();
+        let ids = self.pending.keys().chain(head.updates.admitted());
+        let ids: Vec<_> = ids.cloned().collect();
         ids.iter().flat_map(|id| self.give_up(id, &why)).collect()
     }
 
@@ -284,7 +283,7 @@ impl Registry {
         let mut answers = Answers::new();
         self.waiters.retain(|id, waiters| {
             let (stage, outcome) = match head.updates.find(id) {
-                None => return true,
+                None | Some(Standing::Admitted) => return true,
                 Some(Standing::Accepted(_)) if head.is_open() => (Stage::Accepted, None),
                 Some(Standing::Accepted(_)) => (Stage::Completed, Some(without_outcome())),
                 Some(Standing::Completed(event)) => (Stage::Completed, outcome_in(events, event)),

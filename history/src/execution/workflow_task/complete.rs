@@ -223,7 +223,11 @@ fn command_loop(it: &mut Completing<'_, '_>) -> Result<(), Bad> {
         };
         handle(it, &command.attributes)?;
     }
-    update::leftovers(it)
+    update::leftovers(it)?;
+    if !is_heartbeat(question) {
+        update::unmentioned(it);
+    }
+    Ok(())
 }
 
 fn handle(it: &mut Completing<'_, '_>, attributes: &Attributes) -> Result<(), Bad> {

@@ -100,7 +100,7 @@ fn refused(
     message: String,
     context: &Context<'_>,
 ) -> Outcome {
-    let mut answers = run.volatile.updates.task_failed(run.id);
+    let mut answers = run.volatile.updates.task_failed(run.state, run.id);
     answers.push((
         context.ticket,
         Answered {

@@ -69,6 +69,7 @@ fn keep(by_type: i32, excluded: &[i32]) -> Keep {
     let no_updates = none || by_type == i32::from(Reapply::Signal) || has(Exclude::Update);
     Keep {
         no_signals,
+        no_updates,
         nothing: no_signals && no_updates && has(Exclude::Nexus),
     }
 }
@@ -104,6 +105,7 @@ impl Asked {
         let mut records = records.map_err(events::unreadable)?;
         records.retain(|record| record.first_event_id < base.next_event_id);
         let (fork, mut later) = Fork::new(run, records, self.last).map_err(refusal::status)?;
+        let of_base = later.len();
         let read_to = self.follow(shell, &base, &current, &mut later).await?;
         let question = Reset {
             request_id: self.request_id.clone(),
@@ -113,6 +115,7 @@ impl Asked {
             fork,
             current: current.run,
             later,
+            of_base,
             read_to,
             keep: self.keep,
             options,
@@ -192,7 +195,10 @@ fn operation(operation: &PostResetOperation) -> Result<UpdateOptions, Status> {
         Some(Variant::UpdateWorkflowOptions(it)) => {
             return Ok(UpdateOptions {
                 options: it.workflow_execution_options.clone().unwrap_or_default(),
-                paths: it.update_mask.clone().unwrap_or_default().paths,
+                paths: match &it.update_mask {
+                    Some(mask) => mask.paths.clone(),
+                    None => return Err(Status::invalid_argument("UpdateMask is required")),
+                },
                 identity: String::new(),
             });
         }

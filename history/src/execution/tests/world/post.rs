@@ -49,8 +49,9 @@ impl World {
             true => self.order.last().copied(),
             false => Some(named).filter(|run| self.runs.contains_key(run)),
         };
-        self.came = None;
+        self.receives = true;
         self.ask_maybe(run, &Question::Deliver(Box::new(message)));
+        self.receives = false;
         self.came.take()
     }
 
