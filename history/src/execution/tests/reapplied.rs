@@ -331,7 +331,7 @@ const PARENT_PRINTED: &str = r"
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskCompleted 2 3
-              5 StartChildWorkflowExecutionInitiated child
+              5 StartChildWorkflowExecutionInitiated child Terminate
             6 ChildWorkflowExecutionStarted 5
               7 WorkflowTaskScheduled on q
             8 WorkflowTaskStarted 7
@@ -417,7 +417,7 @@ fn a_child_that_began_and_closed_behind_the_point_does_both_again() {
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskCompleted 2 3
-              5 StartChildWorkflowExecutionInitiated child
+              5 StartChildWorkflowExecutionInitiated child Terminate
               6 WorkflowExecutionSignaled s
               7 WorkflowTaskScheduled on q
             8 ChildWorkflowExecutionStarted 5
@@ -449,10 +449,10 @@ fn a_child_whose_id_was_taken_behind_the_point_fails_again() {
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskCompleted 2 3
-              5 StartChildWorkflowExecutionInitiated child
+              5 StartChildWorkflowExecutionInitiated child Terminate
               6 WorkflowExecutionSignaled s
               7 WorkflowTaskScheduled on q
-            8 StartChildWorkflowExecutionFailed 5
+            8 StartChildWorkflowExecutionFailed 5  WorkflowAlreadyExists
             9 WorkflowExecutionTerminated again
             -- run 2
             copied 1..=2
@@ -461,7 +461,7 @@ fn a_child_whose_id_was_taken_behind_the_point_fails_again() {
             copied 4..=7
             8 WorkflowTaskStarted 7
               9 WorkflowTaskFailed 7 8 ResetWorkflow
-              10 StartChildWorkflowExecutionFailed 5
+              10 StartChildWorkflowExecutionFailed 5  WorkflowAlreadyExists
               11 WorkflowTaskScheduled on q
             > reset",
     );
@@ -479,7 +479,7 @@ fn a_later_run_of_the_chain_speaks_of_children_of_its_own() {
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskCompleted 2 3
-              5 StartChildWorkflowExecutionInitiated child
+              5 StartChildWorkflowExecutionInitiated child Terminate
             6 ChildWorkflowExecutionStarted 5
               7 WorkflowTaskScheduled on q
             8 WorkflowTaskStarted 7
@@ -492,7 +492,7 @@ fn a_later_run_of_the_chain_speaks_of_children_of_its_own() {
             3 WorkflowTaskStarted 2
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskCompleted 2 3
-              5 StartChildWorkflowExecutionInitiated child
+              5 StartChildWorkflowExecutionInitiated child Terminate
             6 ChildWorkflowExecutionStarted 5
               7 WorkflowTaskScheduled on q
             8 ChildWorkflowExecutionCompleted 5 6

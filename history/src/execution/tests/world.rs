@@ -1524,18 +1524,6 @@ fn printed(event: &HistoryEvent) -> String {
             let id = it.request.as_ref().map_or("", update_id);
             format!(" {id} {:?}", it.origin())
         }
-        Event::StartChildWorkflowExecutionInitiatedEventAttributes(it) => {
-            format!(" {}", it.workflow_id)
-        }
-        Event::StartChildWorkflowExecutionFailedEventAttributes(it) => {
-            format!(" {}", it.initiated_event_id)
-        }
-        Event::ChildWorkflowExecutionStartedEventAttributes(it) => {
-            format!(" {}", it.initiated_event_id)
-        }
-        Event::ChildWorkflowExecutionCompletedEventAttributes(it) => {
-            format!(" {} {}", it.initiated_event_id, it.started_event_id)
-        }
         Event::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
             let asked = it.accepted_request.as_ref().map_or(" as admitted", |_| "");
             format!(" {}{asked}", it.protocol_instance_id)
