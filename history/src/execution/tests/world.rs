@@ -962,6 +962,7 @@ impl World {
         assert!(open <= 1, "an id has one open run");
     }
 
+    #[expect(clippy::too_many_lines, reason = "an arm for each answer")]
     fn answer(
         &mut self,
         ticket: Ticket,

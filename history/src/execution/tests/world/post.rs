@@ -45,9 +45,10 @@ impl World {
     /// A message arrives: what its sender hears, if anything.
     pub(in super::super) fn receive(&mut self, message: Message) -> Option<Outcome> {
         let named = RunId(message.run_id.as_slice().try_into().unwrap_or_default());
-        let run = match message.run_id.is_empty() {
-            true => self.order.last().copied(),
-            false => Some(named).filter(|run| self.runs.contains_key(run)),
+        let run = if message.run_id.is_empty() {
+            self.order.last().copied()
+        } else {
+            Some(named).filter(|run| self.runs.contains_key(run))
         };
         self.receives = true;
         self.ask_maybe(run, &Question::Deliver(Box::new(message)));
