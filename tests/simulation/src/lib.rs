@@ -91,6 +91,9 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Behind so many seeds a long run says how far it is.
+const PROGRESS: u64 = 10_000;
+
 /// What all seeds came to.
 #[derive(Debug, Default)]
 struct Sum {
@@ -222,6 +225,9 @@ fn seed_holds(args: &Args, seed: u64, sum: &Mutex<Sum>) -> bool {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     sum.add(&ended, plan.nodes);
     let holds = ended.violations.is_empty() && same;
+    if sum.seeds.is_multiple_of(PROGRESS) {
+        println!("{} seeds so far, from {}", sum.seeds, args.first);
+    }
     if !holds {
         sum.failed.push(seed);
         println!(
