@@ -322,7 +322,7 @@ fn a_point_within_a_record_that_was_written_late() {
 }
 
 /// A parent that knows that its child has begun.
-const PARENT: &str = "start; poll; complete: spawn child; child 5 begins; poll; complete";
+const PARENT: &str = "start; poll; complete: start-child child; child 5 begins; poll; complete";
 
 const PARENT_PRINTED: &str = r"
             -- run 1
@@ -409,7 +409,7 @@ fn a_child_that_was_asked_for_behind_the_point_is_nobodys() {
 #[test]
 fn a_child_that_began_and_closed_behind_the_point_does_both_again() {
     check(
-        "start; poll; signal s; complete: spawn child; child 5 begins; child 5 completes; reset 8",
+        "start; poll; signal s; complete: start-child child; child 5 begins; child 5 completes; reset 8",
         r"
             -- run 1
             1 WorkflowExecutionStarted
@@ -441,7 +441,7 @@ fn a_child_that_began_and_closed_behind_the_point_does_both_again() {
 #[test]
 fn a_child_whose_id_was_taken_behind_the_point_fails_again() {
     check(
-        "start; poll; signal s; complete: spawn child; child 5 refused; reset 8",
+        "start; poll; signal s; complete: start-child child; child 5 refused; reset 8",
         r"
             -- run 1
             1 WorkflowExecutionStarted
@@ -452,7 +452,7 @@ fn a_child_whose_id_was_taken_behind_the_point_fails_again() {
               5 StartChildWorkflowExecutionInitiated child Terminate
               6 WorkflowExecutionSignaled s
               7 WorkflowTaskScheduled on q
-            8 StartChildWorkflowExecutionFailed 5  WorkflowAlreadyExists
+            8 StartChildWorkflowExecutionFailed 5 control WorkflowAlreadyExists
             9 WorkflowExecutionTerminated again
             -- run 2
             copied 1..=2
@@ -461,7 +461,7 @@ fn a_child_whose_id_was_taken_behind_the_point_fails_again() {
             copied 4..=7
             8 WorkflowTaskStarted 7
               9 WorkflowTaskFailed 7 8 ResetWorkflow
-              10 StartChildWorkflowExecutionFailed 5  WorkflowAlreadyExists
+              10 StartChildWorkflowExecutionFailed 5 control WorkflowAlreadyExists
               11 WorkflowTaskScheduled on q
             > reset",
     );
@@ -470,7 +470,7 @@ fn a_child_whose_id_was_taken_behind_the_point_fails_again() {
 #[test]
 fn a_later_run_of_the_chain_speaks_of_children_of_its_own() {
     check(
-        "start; poll; complete: spawn child; child 5 begins; poll; complete: again; poll; complete: spawn child; child 5 begins; child 5 completes; \
+        "start; poll; complete: start-child child; child 5 begins; poll; complete: again; poll; complete: start-child child; child 5 begins; child 5 completes; \
          reset 9 of=1",
         r"
             -- run 1

@@ -6,21 +6,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use cairn_proto::cairn::effect::v1 as effects;
-use cairn_proto::cairn::effect::v1::message::What;
 use cairn_proto::cairn::effect::v1::outcome::Outcome as Came;
 use cairn_proto::prost::Message as _;
 use cairn_proto::temporal::api::activity::v1::ActivityOptions;
 use cairn_proto::temporal::api::common::v1::{
     Payload, Payloads, Priority, RetryPolicy, SearchAttributes,
 };
-use cairn_proto::temporal::api::enums::v1::ContinueAsNewInitiator as Initiator;
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
-use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
-use cairn_proto::temporal::api::history::v1::{
-    History, HistoryEvent, WorkflowExecutionCompletedEventAttributes,
-};
+use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 use cairn_proto::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use cairn_proto::temporal::api::update::v1::{self as update, outcome};
@@ -30,10 +24,11 @@ use cairn_proto::temporal::api::workflow::v1::{VersioningOverride, WorkflowExecu
 use super::whole;
 
 pub(super) mod post;
+mod print;
 
-use crate::execution::command::{
-    Attributes, Command, ContinueAsNew, ScheduleActivity, Signed, StartChild,
-};
+use print::{printed, refused, updated_text};
+
+use crate::execution::command::{Attributes, Command, ContinueAsNew, ScheduleActivity, Signed};
 use crate::execution::update::{Body, Message};
 use crate::execution::workflow_task::normal_queue;
 use crate::execution::*;
@@ -604,7 +599,6 @@ impl World {
             "upsert" => Attributes::UpsertSearchAttributes {
                 search_attributes: search_attributes(&words),
             },
-            "spawn" => Attributes::StartChild(Box::new(spawned(word))),
             "child" => Attributes::NotBuilt { command_type: 11 },
             "accept" | "adopt" | "respond" | "odd" => Attributes::ProtocolMessage {
                 message_id: text.to_owned(),
@@ -696,68 +690,6 @@ impl World {
                 Err(Stop::Needs(ids)) => needed = self.events(id, &ids),
             }
         }
-    }
-
-    /// What becomes of the child of an event: `begins`, `refused`, `completes` (for the last run, or for the one that is named).
-    fn child(&mut self, initiated: i64, words: &[&str]) {
-        let parent = match option(words, "of") {
-            Some(nth) => self.order[nth.parse::<usize>().unwrap() - 1],
-            None => *self.order.last().unwrap(),
-        };
-        match words[0] {
-            "begins" => self.came(parent, initiated, Came::Started(vec![9; 16])),
-            "refused" => self.came(parent, initiated, Came::AlreadyExists(true)),
-            "completes" => {
-                let close = HistoryEvent {
-                    attributes: Some(Event::WorkflowExecutionCompletedEventAttributes(
-                        WorkflowExecutionCompletedEventAttributes::default(),
-                    )),
-                    ..Default::default()
-                };
-                let message = effects::Message {
-                    sender: Some(effects::Run {
-                        workflow_id: "child".to_owned(),
-                        run_id: vec![9; 16],
-                    }),
-                    what: Some(What::ChildClosed(effects::ChildClosed {
-                        initiated_event_id: initiated,
-                        first_run_id: vec![9; 16],
-                        close: Some(close),
-                    })),
-                    ..Default::default()
-                };
-                self.ask_run(parent, &Question::Deliver(Box::new(message)));
-            }
-            other => panic!("no such end: {other}"),
-        }
-    }
-
-    /// What came of the start of a child.
-    fn came(&mut self, id: RunId, initiated: i64, came: Came) {
-        let events = self.events(id, &[initiated]);
-        let loaded = self.runs.get_mut(&id).unwrap();
-        let asked = Asked {
-            run: Some(Run {
-                id,
-                state: loaded.state.as_ref().unwrap(),
-                volatile: &mut loaded.volatile,
-            }),
-            repeated: None,
-            events: &events,
-        };
-        let mut context = Context {
-            now: self.now,
-            ticket: Ticket(0),
-            key: &self.key,
-            entropy: &mut self.entropy,
-            limits: &self.limits,
-        };
-        let outcome = effects::Outcome {
-            outcome: Some(came),
-        };
-        let effect = Effect::Initiated(initiated);
-        let step = Workflow::delivered(asked, &effect, &outcome, &mut context).unwrap();
-        self.take(Some(id), step);
     }
 
     fn events(&self, run: RunId, ids: &[i64]) -> Vec<HistoryEvent> {
@@ -1293,22 +1225,6 @@ fn options_text(options: ActivityOptions) -> String {
     )
 }
 
-fn updated_text(updated: Updated) -> String {
-    let outcome = match updated.outcome.and_then(|it| it.value) {
-        None => String::new(),
-        Some(outcome::Value::Success(_)) => " with success".to_owned(),
-        Some(outcome::Value::Failure(it)) => format!(" with {}", it.message),
-    };
-    let started = match updated.with_start {
-        None => "",
-        Some(it) if it.started => " in a new run",
-        Some(it) if it.attached => " in the run that is there",
-        Some(_) => " before",
-    };
-    let (id, stage) = (updated.update_id, updated.stage);
-    format!("update {id} {stage:?}{outcome}{started}")
-}
-
 fn update_request(id: &str) -> update::Request {
     update::Request {
         meta: Some(update::Meta {
@@ -1325,29 +1241,6 @@ fn update_request(id: &str) -> update::Request {
 
 fn update_id(request: &update::Request) -> &str {
     request.meta.as_ref().map_or("", |meta| &meta.update_id)
-}
-
-fn spawned(workflow_id: &str) -> StartChild {
-    StartChild {
-        workflow_id: workflow_id.to_owned(),
-        workflow_type: "wf".to_owned(),
-        namespace: String::new(),
-        task_queue: Some(normal_queue("q")),
-        input: None,
-        execution_timeout: None,
-        run_timeout: None,
-        task_timeout: None,
-        parent_close_policy: 0,
-        control: String::new(),
-        reuse_policy: 0,
-        retry_policy: None,
-        cron_schedule: String::new(),
-        header: None,
-        memo: None,
-        search_attributes: None,
-        inherit_build_id: false,
-        priority: None,
-    }
 }
 
 fn stage(words: &[&str]) -> Option<Stage> {
@@ -1386,159 +1279,4 @@ fn message(text: &str) -> Option<Message> {
         bytes: 1,
         body,
     })
-}
-
-fn refused(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::AlreadyStarted { .. } => "already started".to_owned(),
-        Refusal::Completed => "completed".to_owned(),
-        Refusal::OfStart(why) if matches!(**why, Refusal::AlreadyStarted { .. }) => {
-            "of the start: already started".to_owned()
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-/// An event in a line, with what tells it from others of its kind.
-#[expect(clippy::too_many_lines, reason = "one arm per kind of event")]
-fn printed(event: &HistoryEvent) -> String {
-    let Some(attributes) = &event.attributes else {
-        return format!("{} nothing", event.event_id);
-    };
-    let name = attributes.event_type().as_str_name();
-    let name = crate::execution::command::pascal(name, "EVENT_TYPE_");
-    let detail = match attributes {
-        Event::WorkflowExecutionStartedEventAttributes(it) => {
-            let backoff = super::super::wire::span(it.first_workflow_task_backoff.as_ref());
-            let mut text = if it.attempt > 1 {
-                format!(" attempt {}", it.attempt)
-            } else {
-                String::new()
-            };
-            if !backoff.is_zero() {
-                let _ = write!(text, " backoff {backoff:?}");
-            }
-            if it.initiator() == Initiator::CronSchedule {
-                text.push_str(" by cron");
-            }
-            if it.last_completion_result.is_some() && !it.cron_schedule.is_empty() {
-                text.push_str(" with a result");
-            }
-            if let Some(failure) = &it.continued_failure
-                && !it.cron_schedule.is_empty()
-            {
-                let _ = write!(text, " after {:?}", failure.message);
-            }
-            text
-        }
-        Event::WorkflowTaskScheduledEventAttributes(it) => {
-            let queue = it.task_queue.as_ref().map_or("", |it| &it.name);
-            let attempt = if it.attempt > 1 {
-                format!(" attempt {}", it.attempt)
-            } else {
-                String::new()
-            };
-            format!("{attempt} on {queue}")
-        }
-        Event::WorkflowTaskStartedEventAttributes(it) => format!(" {}", it.scheduled_event_id),
-        Event::WorkflowTaskCompletedEventAttributes(it) => {
-            format!(" {} {}", it.scheduled_event_id, it.started_event_id)
-        }
-        Event::WorkflowTaskFailedEventAttributes(it) => {
-            format!(
-                " {} {} {:?}",
-                it.scheduled_event_id,
-                it.started_event_id,
-                it.cause()
-            )
-        }
-        Event::WorkflowTaskTimedOutEventAttributes(it) => format!(
-            " {} {} {:?}",
-            it.scheduled_event_id,
-            it.started_event_id,
-            it.timeout_type()
-        ),
-        Event::ActivityTaskScheduledEventAttributes(it) => format!(" {}", it.activity_id),
-        Event::ActivityTaskStartedEventAttributes(it) => {
-            format!(" {} attempt {}", it.scheduled_event_id, it.attempt)
-        }
-        Event::ActivityTaskCompletedEventAttributes(it) => {
-            format!(" {} {}", it.scheduled_event_id, it.started_event_id)
-        }
-        Event::ActivityTaskFailedEventAttributes(it) => format!(
-            " {} {} {:?}",
-            it.scheduled_event_id,
-            it.started_event_id,
-            it.retry_state()
-        ),
-        Event::ActivityTaskTimedOutEventAttributes(it) => {
-            let failure = it.failure.as_ref().unwrap();
-            let kind = match &failure.failure_info {
-                Some(FailureInfo::TimeoutFailureInfo(info)) => format!("{:?}", info.timeout_type()),
-                _ => String::new(),
-            };
-            format!(
-                " {} {} {kind} {:?}",
-                it.scheduled_event_id,
-                it.started_event_id,
-                it.retry_state()
-            )
-        }
-        Event::ActivityTaskCanceledEventAttributes(it) => format!(
-            " {} {} asked by {}",
-            it.scheduled_event_id, it.started_event_id, it.latest_cancel_requested_event_id
-        ),
-        Event::ActivityTaskCancelRequestedEventAttributes(it) => {
-            format!(" {}", it.scheduled_event_id)
-        }
-        Event::TimerStartedEventAttributes(it) => format!(" {}", it.timer_id),
-        Event::TimerFiredEventAttributes(it) => format!(" {} {}", it.timer_id, it.started_event_id),
-        Event::TimerCanceledEventAttributes(it) => {
-            format!(" {} {}", it.timer_id, it.started_event_id)
-        }
-        Event::WorkflowExecutionSignaledEventAttributes(it) => format!(" {}", it.signal_name),
-        Event::WorkflowExecutionCompletedEventAttributes(it) => {
-            let next = if it.new_execution_run_id.is_empty() {
-                ""
-            } else {
-                " another follows"
-            };
-            next.to_owned()
-        }
-        Event::WorkflowExecutionFailedEventAttributes(it) => {
-            let next = if it.new_execution_run_id.is_empty() {
-                ""
-            } else {
-                " another follows"
-            };
-            format!(" {:?}{next}", it.retry_state())
-        }
-        Event::WorkflowExecutionTimedOutEventAttributes(it) => {
-            let next = if it.new_execution_run_id.is_empty() {
-                ""
-            } else {
-                " another follows"
-            };
-            format!(" {:?}{next}", it.retry_state())
-        }
-        Event::WorkflowExecutionUpdateAdmittedEventAttributes(it) => {
-            let id = it.request.as_ref().map_or("", update_id);
-            format!(" {id} {:?}", it.origin())
-        }
-        Event::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
-            let asked = it.accepted_request.as_ref().map_or(" as admitted", |_| "");
-            format!(" {}{asked}", it.protocol_instance_id)
-        }
-        Event::WorkflowExecutionUpdateCompletedEventAttributes(it) => {
-            format!(" {}", it.accepted_event_id)
-        }
-        Event::WorkflowExecutionTerminatedEventAttributes(it) => format!(" {}", it.reason),
-        Event::WorkflowExecutionOptionsUpdatedEventAttributes(it) => {
-            let key = it.priority.as_ref().map_or(0, |it| it.priority_key);
-            format!(" {key} {:?}", it.attached_request_id)
-        }
-        Event::MarkerRecordedEventAttributes(it) => format!(" {}", it.marker_name),
-        other => post::detail(other).unwrap_or_default(),
-    };
-    format!("{} {name}{detail}", event.event_id)
 }

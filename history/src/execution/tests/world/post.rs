@@ -1,9 +1,13 @@
 //! What the runs of a world send to those of others, and what comes back; how commands and events of that kind are written.
 
+use cairn_proto::cairn::effect::v1::message::What;
 use cairn_proto::cairn::effect::v1::outcome::Outcome as Came;
-use cairn_proto::cairn::effect::v1::{Message, Outcome};
+use cairn_proto::cairn::effect::v1::{ChildClosed, Message, Outcome, Run as Sender};
 use cairn_proto::temporal::api::common::v1::{RetryPolicy, WorkflowExecution};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
+use cairn_proto::temporal::api::history::v1::{
+    HistoryEvent, WorkflowExecutionCompletedEventAttributes,
+};
 
 use super::{World, option, payloads, signed};
 use crate::execution::command::{Attributes, RequestCancelExternal, SignalExternal, StartChild};
@@ -54,6 +58,48 @@ impl World {
         self.ask_maybe(run, &Question::Deliver(Box::new(message)));
         self.receives = false;
         self.came.take()
+    }
+
+    /// What becomes of the child of an event: `begins`, `refused`, `completes` (for the last run, or for the one that is named).
+    pub(super) fn child(&mut self, initiated: i64, words: &[&str]) {
+        let parent = match option(words, "of") {
+            Some(nth) => self.order[nth.parse::<usize>().unwrap() - 1],
+            None => *self.order.last().unwrap(),
+        };
+        match words[0] {
+            "begins" => self.child_came(parent, initiated, Came::Started(vec![9; 16])),
+            "refused" => self.child_came(parent, initiated, Came::AlreadyExists(true)),
+            "completes" => {
+                let close = HistoryEvent {
+                    attributes: Some(Event::WorkflowExecutionCompletedEventAttributes(
+                        WorkflowExecutionCompletedEventAttributes::default(),
+                    )),
+                    ..Default::default()
+                };
+                let message = Message {
+                    sender: Some(Sender {
+                        workflow_id: "child".to_owned(),
+                        run_id: vec![9; 16],
+                    }),
+                    what: Some(What::ChildClosed(ChildClosed {
+                        initiated_event_id: initiated,
+                        first_run_id: vec![9; 16],
+                        close: Some(close),
+                    })),
+                    ..Default::default()
+                };
+                self.ask_run(parent, &Question::Deliver(Box::new(message)));
+            }
+            other => panic!("no such end: {other}"),
+        }
+    }
+
+    /// What came of the start of a child.
+    fn child_came(&mut self, parent: RunId, initiated: i64, came: Came) {
+        let outcome = Outcome {
+            outcome: Some(came),
+        };
+        self.hear(parent, Effect::Initiated(initiated), &outcome);
     }
 
     /// A run hears what came of what it owed.
