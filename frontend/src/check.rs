@@ -18,6 +18,7 @@ use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use crate::config::Config;
 use crate::error::Error;
 
+pub(crate) mod callback;
 pub(crate) mod cron;
 pub(crate) mod failure;
 pub(crate) mod link;

@@ -24,6 +24,14 @@ pub struct Config {
     pub links: usize,
     /// Bytes of a link (`frontend.linkMaxSize`).
     pub link_size: usize,
+    /// Completion callbacks of one run (`callback.maxPerExecution`).
+    pub callbacks: usize,
+    /// Bytes of the address of a callback (`frontend.callbackURLMaxLength`).
+    pub callback_url_size: usize,
+    /// Bytes of all headers of a callback (`frontend.callbackHeaderMaxLength`).
+    pub callback_header_size: usize,
+    /// Whom the server may call (`callback.allowedAddresses`): nobody, unless an operator says so.
+    pub callback_addresses: Vec<Allowed>,
     /// Bytes of a build id (`limit.workerBuildIdSize`).
     pub build_id_size: usize,
     /// Rows of a list page (`frontend.visibilityMaxPageSize`).
@@ -58,6 +66,10 @@ impl Default for Config {
             search_attribute_total_size: 40 * 1024,
             links: 10,
             link_size: 4000,
+            callbacks: 2000,
+            callback_url_size: 1000,
+            callback_header_size: 8192,
+            callback_addresses: Vec::new(),
             build_id_size: 255,
             visibility_page: 1000,
             eager_workflow_start: true,
@@ -91,6 +103,12 @@ impl Config {
             }
             "frontend.maxlinksperrequest" => number(&mut self.links, value),
             "frontend.linkmaxsize" => number(&mut self.link_size, value),
+            "callback.maxperexecution" => number(&mut self.callbacks, value),
+            "frontend.callbackurlmaxlength" => number(&mut self.callback_url_size, value),
+            "frontend.callbackheadermaxlength" => number(&mut self.callback_header_size, value),
+            "callback.allowedaddresses" => Allowed::list(value)
+                .map(|list| self.callback_addresses = list)
+                .is_some(),
             "limit.workerbuildidsize" => number(&mut self.build_id_size, value),
             "frontend.visibilitymaxpagesize" => number(&mut self.visibility_page, value),
             "system.enableeagerworkflowstart" => flag(&mut self.eager_workflow_start, value),
@@ -104,6 +122,47 @@ impl Config {
     }
 }
 
+/// Hosts that may be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// With its port; a star stands for anything.
+    pub pattern: String,
+    /// Without TLS, too.
+    pub insecure: bool,
+}
+
+impl Allowed {
+    /// `[{"Pattern": …, "AllowInsecure": …}]`; names in any case, and an entry without a pattern is none.
+    fn list(value: &Value) -> Option<Vec<Self>> {
+        let field = |entry: &Value, name: &str| {
+            let mut fields = entry.as_object()?.iter();
+            let found = fields.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+            Some(found.1.clone())
+        };
+        let allowed = |entry: &Value| {
+            let pattern = field(entry, "Pattern")?.as_str()?.to_owned();
+            let insecure = field(entry, "AllowInsecure").and_then(|it| it.as_bool());
+            (!pattern.is_empty()).then_some(Self {
+                pattern,
+                insecure: insecure.unwrap_or(false),
+            })
+        };
+        Some(value.as_array()?.iter().filter_map(allowed).collect())
+    }
+
+    pub(crate) fn covers(&self, host: &str) -> bool {
+        let mut parts = self.pattern.split('*');
+        let Some(rest) = parts.next().and_then(|first| host.strip_prefix(first)) else {
+            return false;
+        };
+        let Some(last) = parts.next_back() else {
+            return rest.is_empty(); // No star.
+        };
+        let middle = parts.try_fold(rest, |rest, part| Some(rest.split_once(part)?.1));
+        middle.is_some_and(|rest| rest.ends_with(last))
+    }
+}
+
 fn number(setting: &mut usize, value: &Value) -> bool {
     let read = value
         .as_u64()
@@ -113,4 +172,42 @@ fn number(setting: &mut usize, value: &Value) -> bool {
 
 fn flag(setting: &mut bool, value: &Value) -> bool {
     value.as_bool().map(|read| *setting = read).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        let covers = |pattern: &str, host: &str| {
+            let pattern = pattern.to_owned();
+            let insecure = false;
+            Allowed { pattern, insecure }.covers(host)
+        };
+        assert!(covers("*", "a.b:1"));
+        assert!(covers("localhost:*", "localhost:80"));
+        assert!(!covers("localhost:*", "localhost"));
+        assert!(covers("a.*.org", "a.b.c.org"));
+        assert!(!covers("a.*.org", "a.org"));
+        assert!(covers("a*b*c", "a-b-c"));
+        assert!(!covers("a*b*c", "a-c-b"));
+        assert!(covers("b", "b"));
+        assert!(!covers("b", "bb"));
+        assert!(!covers("b", "ab"));
+    }
+
+    #[test]
+    fn who_may_be_called_is_a_list() {
+        let mut config = Config::default();
+        let list =
+            serde_json::json!([{"pattern": "a", "allowInsecure": true}, {"Pattern": ""}, "x"]);
+        assert!(config.set("callback.allowedAddresses", &list));
+        let allowed = Allowed {
+            pattern: "a".to_owned(),
+            insecure: true,
+        };
+        assert_eq!(config.callback_addresses, [allowed]);
+        assert!(!config.set("callback.allowedAddresses", &Value::from("a")));
+    }
 }

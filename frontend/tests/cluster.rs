@@ -75,6 +75,7 @@ impl Process {
                         shard: shard::Config::default(),
                         owner: String::new(),
                         member: None,
+                        caller: None,
                     },
                     namespaces: vec![("default".to_owned(), Duration::from_hours(24))],
                     search_attributes: std::collections::BTreeMap::new(),

@@ -53,6 +53,7 @@ async fn open(store: &Model, clock: &Arc<Ahead>) -> Engine {
             shard: shard::Config::default(),
             owner: "test".to_owned(),
             member: None,
+            caller: None,
         },
         namespaces: vec![("default".to_owned(), 24 * HOUR)],
         search_attributes: std::collections::BTreeMap::new(),

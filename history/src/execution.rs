@@ -39,6 +39,7 @@ use crate::search_attribute::Term;
 mod activity;
 mod attach;
 mod buffer;
+mod callback;
 mod cancel;
 mod child;
 mod close;
@@ -164,7 +165,7 @@ impl Kind for Workflow {
         run.volatile.since.get_or_insert(context.now);
         run.volatile.looked = Some(context.now);
         if !run.state.is_open() {
-            return Ok(step_of(None));
+            return callback::wake(&run, context);
         }
         let seen = workflow_task::seen(run.state, run.volatile);
         let run_seen = Run {
@@ -260,7 +261,8 @@ impl Kind for Workflow {
 
     fn next_wake(state: &State, volatile: &Volatile) -> Option<Time> {
         if let Some(closed) = &state.closed {
-            return Some(close::gone_at(state, closed));
+            let gone = close::gone_at(state, closed);
+            return Some(state.callbacks.next_wake().map_or(gone, |at| at.min(gone)));
         }
         [
             close::deadline(state),

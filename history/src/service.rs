@@ -27,6 +27,7 @@ use crate::shard::{Slice, Target};
 
 mod alarm;
 mod api;
+mod callback;
 mod clock;
 mod events;
 pub mod failpoint;
@@ -36,6 +37,7 @@ mod refusal;
 mod slot;
 mod writer;
 
+pub use callback::Caller;
 pub use clock::{Clock, SystemClock};
 pub use membership::{Member, Neighbours};
 use slot::Slot;
@@ -56,6 +58,7 @@ struct Shell {
     writers: Vec<Arc<writer::Bell>>,
     alarm: alarm::Alarm,
     matching: OnceLock<Matching>,
+    caller: Option<Arc<dyn Caller>>,
     /// Set where runs may be other nodes'.
     everywhere: OnceLock<Everywhere>,
     /// `None`: no other process can have the database.
@@ -94,6 +97,8 @@ pub struct Config {
     pub owner: String,
     /// Set where other processes may serve the same database.
     pub member: Option<Member>,
+    /// Who makes completion callbacks. Without one they wait.
+    pub caller: Option<Arc<dyn Caller>>,
 }
 
 impl History {
@@ -122,6 +127,7 @@ impl History {
             writers,
             alarm: alarm::Alarm::default(),
             matching: OnceLock::new(),
+            caller: config.caller,
             everywhere: OnceLock::new(),
             membership: config.member.map(membership::Membership::new),
             tickets: AtomicU64::new(1),

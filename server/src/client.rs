@@ -5,7 +5,7 @@
 mod connect;
 pub(crate) mod duration;
 mod input;
-mod json;
+pub(crate) mod json;
 mod options;
 mod output;
 mod profile;

@@ -15,6 +15,7 @@ use cairn_history::log::sqlite::{self, Place, Sqlite};
 use cairn_history::service::SystemClock;
 use cairn_history::shard;
 
+use crate::callback::HttpCaller;
 use crate::config::{AttributeType, Config, Database, Url, dynamic::Dynamic};
 use auditor::Auditor;
 
@@ -54,6 +55,7 @@ impl Engine {
             shard,
             owner: format!("{}/{}", config.server.grpc_address(), std::process::id()),
             member: None,
+            caller: Some(Arc::new(HttpCaller::new()?)),
         };
         let namespaces = config
             .namespaces

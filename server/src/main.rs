@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod bench;
+mod callback;
 mod cli;
 mod client;
 mod config;

@@ -29,7 +29,10 @@ NOT_REPLAYED = {
 """Scenarios whose histories the replayer of their SDK is right to refuse, and why."""
 
 
-SWITCHED = {"pausing": ("frontend.WorkflowPauseEnabled=true",)}
+SWITCHED = {
+    "callbacks": ('callback.allowedAddresses=[{"Pattern":"*","AllowInsecure":true}]',),
+    "pausing": ("frontend.WorkflowPauseEnabled=true",),
+}
 """Families about what is off by default, and what servers of their own are told of their configuration."""
 
 

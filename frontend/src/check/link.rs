@@ -1,9 +1,8 @@
-//! Links and completion callbacks of a request.
+//! Links of a request.
 
 use cairn_proto::prost::Message;
-use cairn_proto::temporal::api::common::v1::callback;
+use cairn_proto::temporal::api::common::v1::Link;
 use cairn_proto::temporal::api::common::v1::link::{self, Variant};
-use cairn_proto::temporal::api::common::v1::{Callback, Link};
 use cairn_proto::temporal::api::enums::v1::EventType;
 
 use crate::config::Config;
@@ -89,23 +88,5 @@ fn filled(kind: &str, fields: [(&str, &String); 3]) -> Result<(), Error> {
             "{kind} link must not have an empty {field} field"
         ))),
         None => Ok(()),
-    }
-}
-
-/// No callback can be made yet: every address is one that nobody has allowed.
-pub(crate) fn callbacks(callbacks: &[Callback]) -> Result<(), Error> {
-    match callbacks.first().map(|callback| &callback.variant) {
-        None => Ok(()),
-        Some(Some(callback::Variant::Nexus(nexus))) => Err(Error::invalid(format!(
-            "invalid url: url does not match any configured callback address: {}",
-            nexus.url
-        ))),
-        Some(Some(callback::Variant::Internal(_))) => Err(Error::invalid(
-            "unsupported callback variant: *common.Callback_Internal_",
-        )),
-        Some(Some(callback::Variant::NexusHandler(_))) => Err(Error::invalid(
-            "unsupported callback variant: *common.Callback_NexusHandler_",
-        )),
-        Some(None) => Err(Error::off("unknown callback variant: <nil>")),
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn check_start(
     let registry =
         check::search_attribute::set(config, namespace, request.search_attributes.as_ref())?;
     check::priority(request.priority.as_ref())?;
-    check::link::callbacks(&request.completion_callbacks)?;
+    check::callback::callbacks(config, &mut request.completion_callbacks)?;
     frontend.check_links(&request.links)?;
     check_override(request.versioning_override.as_ref())?;
     check::payloads(config, request.input.as_ref())?;

@@ -88,6 +88,7 @@ async fn open(path: &Path, clock: &Arc<Ahead>) -> Engine {
             },
             owner: "test".to_owned(),
             member: None,
+            caller: None,
         },
         cluster: None,
         namespaces: vec![("default".to_owned(), 24 * HOUR)],

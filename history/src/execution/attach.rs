@@ -1,6 +1,4 @@
 //! Starts that found their run open and were attached to it: each request id is an event, at most once.
-//!
-//! Deliberately absent: completion callbacks, which are not built.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +7,7 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use serde::{Deserialize, Serialize};
 
 use super::transition::{Draft, Extra};
-use super::{Answer, Outcome, Run, Start, Started, answer_step};
+use super::{Answer, Outcome, Run, Start, Started, answer_step, callback};
 use crate::kind::{Context, Stop};
 
 /// The event of each attached request; zero while it has no id.
@@ -55,8 +53,16 @@ pub(crate) fn attach(
     if run.state.attached.knows(&question.request_id) {
         return Ok(answer_step(None, context.ticket, answer));
     }
+    let callbacks = if asked.callbacks {
+        question.callbacks.clone()
+    } else {
+        Vec::new()
+    };
+    callback::check_room(run.state, callbacks.len(), context.limits.callbacks_max)
+        .map_err(Stop::Refused)?;
     let mut draft = Draft::new(run.state, context.now, context.limits);
     let updated = WorkflowExecutionOptionsUpdatedEventAttributes {
+        attached_completion_callbacks: callbacks,
         attached_request_id: if asked.request_id {
             question.request_id.clone()
         } else {
@@ -75,6 +81,7 @@ pub(crate) fn attach(
         now,
         extra,
     );
+    callback::name_namespace(&mut draft, &question.namespace_name);
     let transition = draft.finish().map_err(Stop::Refused)?;
     Ok(answer_step(transition, context.ticket, answer))
 }

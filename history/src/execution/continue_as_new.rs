@@ -260,6 +260,7 @@ fn started(
         workflow_id: origin.workflow_id.clone(),
         prev_auto_reset_points: Some(it.draft.state.properties.points_for(&it.draft)),
         priority: origin.priority.clone(),
+        completion_callbacks: it.draft.state.callbacks.handed_on(),
         ..Default::default()
     };
     if let Some(parent) = &origin.parent {

@@ -48,6 +48,7 @@ pub(crate) fn describe(run: &Run<'_>, now: Time) -> DescribeWorkflowExecutionRes
             .collect(),
         pending_children: state.children.described(),
         pending_workflow_task: pending_workflow_task(state),
+        callbacks: state.callbacks.described(),
         workflow_extended_info: Some(extended(state)),
         ..Default::default()
     }

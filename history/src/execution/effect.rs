@@ -6,6 +6,7 @@
 //! | a new child     | `Begun`     | its parent knows of it                       |
 //! | a closed run    | `ParentClosed` | that child knows of it                    |
 //! | a closed child  | `ChildClosed` | its parent knows of it                     |
+//! | a closed run    | `Called`    | whoever asked to be called has heard it, or never will |
 //!
 //! Owed is what the state says, so a message that was lost, or whose answer was, is made again; its receiver knows it by the run
 //! and the event that it comes from. Deliberately absent: the way from one run to another (`shard`, and the shell around it).
@@ -21,8 +22,8 @@ use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use super::state::State;
 use super::transition::Draft;
 use super::{
-    Answer, Asked, Outcome, Refusal, Run, Step, Transition, answer_step, child, external, query,
-    refuse, step_of,
+    Answer, Asked, Outcome, Refusal, Run, Step, Transition, answer_step, callback, child, external,
+    query, refuse, step_of,
 };
 use crate::id::RunId;
 use crate::kind::{Context, Stop};
@@ -38,12 +39,15 @@ pub enum Effect {
     ParentClosed(i64),
     /// The parent must hear that this child has closed.
     ChildClosed,
+    /// This completion callback must be made.
+    Called(u32),
 }
 
 /// All that a run owes to others.
 pub(crate) fn effects(state: &State) -> Vec<Effect> {
     let mut effects = Vec::new();
     if let Some(closed) = &state.closed {
+        effects.extend(state.callbacks.owed());
         if state.reset.to.is_some() {
             return effects; // The run that goes on owes it.
         }
@@ -79,6 +83,7 @@ pub(crate) fn message(
         Effect::Begun => child::begun_message(state),
         Effect::ParentClosed(id) => child::parent_closed_message(state, id),
         Effect::ChildClosed => child::closed_message(state, needed(state.next_event_id - 1)?),
+        Effect::Called(index) => callback::message(state, index, needed(state.next_event_id - 1)?),
     };
     message.ok_or_else(|| Stop::Refused(Refusal::Invalid("nothing is owed".to_owned())))
 }
@@ -136,6 +141,7 @@ pub(crate) fn delivered(
             told(&mut draft, delivered::Effect::ParentClosed(id));
         }
         (Effect::ChildClosed, _) => told(&mut draft, delivered::Effect::ChildClosed(true)),
+        (Effect::Called(index), came) => callback::called(&mut draft, index, came),
     }
     let transition = draft.finish().map_err(Stop::Refused)?;
     Ok(stepped(run, transition))
@@ -174,6 +180,7 @@ pub(crate) fn receive(asked: Asked<'_>, message: &Message, context: &mut Context
         What::ChildBegun(it) => child::begun(asked, &sender, it.initiated_event_id, context),
         What::ChildClosed(it) => child::child_closed(asked, &sender, it, context),
         What::ParentClosed(it) => child::parent_closed(asked.run, &sender, it, context),
+        What::Call(_) => refuse(Refusal::Invalid("a call is not to a run".to_owned())),
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Limits {
     pub updates_bytes_max: usize,
     /// `history.maxTotalUpdates`.
     pub updates_max: usize,
+    /// `callback.maxPerExecution`.
+    pub callbacks_max: usize,
     /// `limit.maxIDLength`, bytes.
     pub id_bytes_max: usize,
     /// `history.defaultWorkflowTaskTimeout`.
@@ -84,6 +86,7 @@ impl Default for Limits {
             updates_in_flight_max: 10,
             updates_bytes_max: 20 << 20,
             updates_max: 2_000,
+            callbacks_max: 2_000,
             id_bytes_max: 1_000,
             workflow_task_timeout: Duration::from_secs(10),
             workflow_task_timeout_max: Duration::from_mins(2),
@@ -123,6 +126,7 @@ impl Limits {
             "history.maxinflightupdates" => self.updates_in_flight_max = size,
             "history.maxinflightupdatepayloads" => self.updates_bytes_max = size,
             "history.maxtotalupdates" => self.updates_max = size,
+            "callback.maxperexecution" => self.callbacks_max = size,
             "limit.maxidlength" => self.id_bytes_max = size,
             _ => return false,
         }
@@ -209,6 +213,7 @@ mod tests {
             ("history.maxInFlightUpdates", "updates_in_flight_max"),
             ("history.maxInFlightUpdatePayloads", "updates_bytes_max"),
             ("history.maxTotalUpdates", "updates_max"),
+            ("callback.maxPerExecution", "callbacks_max"),
             ("limit.maxIDLength", "id_bytes_max"),
         ];
         for (key, field) in numbers {

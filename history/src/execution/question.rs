@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use cairn_proto::temporal::api::activity::v1::ActivityOptions;
 use cairn_proto::temporal::api::common::v1::{
-    Header, Link, Memo, MeteringMetadata, Payloads, Priority, RetryPolicy, SearchAttributes,
-    WorkerVersionStamp,
+    Callback, Header, Link, Memo, MeteringMetadata, Payloads, Priority, RetryPolicy,
+    SearchAttributes, WorkerVersionStamp,
 };
 use cairn_proto::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use cairn_proto::temporal::api::failure::v1::Failure;
@@ -98,7 +98,11 @@ pub struct Start {
     pub registry: Registry,
     pub user_metadata: Option<UserMetadata>,
     pub links: Vec<Link>,
-    /// A run that is used and was begun by another request gets an event for this one, which may leave its id and its links there.
+    /// Who is to be called when the run is over, and the name by which its namespace is then called.
+    pub callbacks: Vec<Callback>,
+    pub namespace_name: String,
+    /// A run that is used and was begun by another request gets an event for this one, which may leave its id, its links and
+    /// its callbacks there.
     pub attach: Option<Attach>,
     pub versioning_override: Option<VersioningOverride>,
     pub priority: Option<Priority>,
@@ -116,6 +120,7 @@ pub struct Start {
 pub struct Attach {
     pub request_id: bool,
     pub links: bool,
+    pub callbacks: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -30,8 +30,8 @@ use super::workflow_task::{
 };
 use super::{
     Answer, Asked, Limits, Outcome, Refusal, Run, Start, Started, Step, Successor, TaskStarted,
-    Volatile, answer_step, attach, check_priority, cron, options, payload_size, properties, query,
-    refuse, signal, terminate, wire,
+    Volatile, answer_step, attach, callback, check_priority, cron, options, payload_size,
+    properties, query, refuse, signal, terminate, wire,
 };
 use crate::id::{RunId, Time};
 use crate::kind::{Answered, Context, Stop};
@@ -311,6 +311,7 @@ pub(crate) fn begin(question: &Start, context: &mut Context<'_>) -> Outcome {
         context.limits,
     )
     .map_err(Stop::Refused)?;
+    callback::name_namespace(&mut draft, &question.namespace_name);
     if let Some(signal) = &question.signal {
         signal::add(&mut draft, signal);
     }
@@ -414,6 +415,7 @@ fn started_event(
         )
         .ok()
         .flatten(),
+        completion_callbacks: question.callbacks.clone(),
         eager_execution_accepted,
         ..Default::default()
     };

@@ -19,8 +19,8 @@ use super::buffer::Buffer;
 use super::properties::Part as Properties;
 use super::start::Origin;
 use super::{
-    activity, attach, child, close, external, inbox, kept, options, properties, reset, signal,
-    timer, update, wire, workflow_task,
+    activity, attach, callback, child, close, external, inbox, kept, options, properties, reset,
+    signal, timer, update, wire, workflow_task,
 };
 use crate::id::{RunId, Time};
 use crate::kind::Illegal;
@@ -62,6 +62,8 @@ pub struct State {
     pub(crate) as_child: child::AsChild,
     #[serde(with = "wire::shared")]
     pub(crate) received: Arc<inbox::Part>,
+    /// Rare, and nothing but a list: not shared as a whole.
+    pub(crate) callbacks: callback::Part,
     /// Known where events are to say it; empty before.
     pub(crate) namespace_name: String,
     pub(crate) cancel_requested: bool,
@@ -71,7 +73,7 @@ pub struct State {
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 8;
+const SNAPSHOT_VERSION: u8 = 9;
 
 impl State {
     /// The state after the first event.
@@ -103,12 +105,17 @@ impl State {
             } else {
                 Arc::new(inbox::Part::inherited(&opened.received))
             },
+            callbacks: callback::Part::default(),
             namespace_name: String::new(),
             cancel_requested: false,
             delete_requested: false,
             closed: None,
             origin: Arc::new(origin),
         };
+        let time = state.origin.start_time;
+        state
+            .callbacks
+            .register(&started.completion_callbacks, "", time);
         state.count(event)?;
         Ok(state)
     }
@@ -213,7 +220,7 @@ impl State {
             }
             Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it) => {
                 Arc::make_mut(&mut self.attached).attached(id, it);
-                self.options_updated(it);
+                self.options_updated(time, it);
                 true
             }
             Attributes::MarkerRecordedEventAttributes(_) => true,
@@ -232,6 +239,7 @@ impl State {
                         let expire_time = time.after(self.origin.retention);
                         Arc::make_mut(&mut self.properties).expire_points(expire_time);
                     }
+                    self.callbacks.closed(other);
                     self.close(closed);
                     true
                 }
@@ -349,7 +357,18 @@ impl State {
                 reset::apply(self, it, time);
                 true
             }
-            Change::ResetTo(run) => Arc::make_mut(&mut self.reset).reset_to(run),
+            Change::ResetTo(run) => {
+                if self
+                    .closed
+                    .as_ref()
+                    .is_some_and(|closed| closed.time == time)
+                {
+                    self.callbacks.reset();
+                }
+                Arc::make_mut(&mut self.reset).reset_to(run)
+            }
+            Change::CallbackAttempted(it) => self.callbacks.attempted(time, it),
+            Change::CallbackDue(index) => self.callbacks.due(*index),
             Change::DeleteRequested(record::DeleteRequested {}) => {
                 self.delete_requested = true;
                 true
@@ -397,7 +416,10 @@ impl State {
         }
     }
 
-    fn options_updated(&mut self, it: &WorkflowExecutionOptionsUpdatedEventAttributes) {
+    fn options_updated(&mut self, time: Time, it: &WorkflowExecutionOptionsUpdatedEventAttributes) {
+        let callbacks = &it.attached_completion_callbacks;
+        self.callbacks
+            .register(callbacks, &it.attached_request_id, time);
         if it.unset_versioning_override && self.options.version.is_some() {
             Properties::unversioned(&mut self.properties);
         }
@@ -450,11 +472,15 @@ impl State {
     }
 }
 
-/// A closed run hears that what it owed to others was delivered, and that it was reset or is to be deleted.
+/// A closed run hears what came of what it owed to others, and that it was reset or is to be deleted.
 fn fits_closed(change: &Change) -> bool {
     matches!(
         change,
-        Change::Delivered(_) | Change::ResetTo(_) | Change::DeleteRequested(_)
+        Change::Delivered(_)
+            | Change::CallbackAttempted(_)
+            | Change::CallbackDue(_)
+            | Change::ResetTo(_)
+            | Change::DeleteRequested(_)
     )
 }
 

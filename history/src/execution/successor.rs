@@ -26,7 +26,7 @@ use super::command::Bad;
 use super::retry::{Next, Wish};
 use super::state::State;
 use super::transition::{Draft, Extra};
-use super::{Limits, Refusal, Successor, Volatile, cron, wire};
+use super::{Limits, Refusal, Successor, Volatile, callback, cron, wire};
 use crate::id::RunId;
 use crate::kind::Context;
 use crate::planted::{Fault, planted};
@@ -120,6 +120,11 @@ fn follow(
         },
         first_workflow_task_backoff: Some(wire::duration(wait.max(not_too_soon(draft)))),
         eager_execution_accepted: false,
+        completion_callbacks: match initiator {
+            // The next time of a schedule is work of its own.
+            Initiator::CronSchedule => Vec::new(),
+            _ => draft.state.callbacks.handed_on(),
+        },
         // Only a pin would be handed on.
         versioning_override: None,
         prev_auto_reset_points: Some(draft.state.properties.points_for(draft)),
@@ -197,6 +202,7 @@ pub(crate) fn begin(
         limits,
     )
     .map_err(Bad::Refused)?;
+    callback::name_namespace(&mut draft, &state.namespace_name);
     draft.want_task();
     let transition = draft.finish().map_err(Bad::Refused)?;
     transition

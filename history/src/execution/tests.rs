@@ -4,6 +4,7 @@ mod across;
 mod activities;
 mod attributes;
 mod bounds;
+mod callbacks;
 mod closes;
 mod laws;
 mod operations;

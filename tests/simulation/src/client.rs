@@ -256,6 +256,8 @@ impl World {
             registry: Registry::default(),
             user_metadata: None,
             links: Vec::new(),
+            callbacks: Vec::new(),
+            namespace_name: String::new(),
             attach: None,
             versioning_override: None,
             priority: None,

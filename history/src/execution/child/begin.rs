@@ -130,6 +130,8 @@ fn question(sender: &Sender, message: &StartChild) -> Option<Start> {
         user_metadata: initiated.user_metadata.clone(),
         links: Vec::new(),
         attach: None,
+        callbacks: Vec::new(),
+        namespace_name: String::new(),
         versioning_override: None,
         priority: merged(message.priority.as_ref(), it.priority.as_ref()),
         retention: wire::span(message.retention.as_ref()),

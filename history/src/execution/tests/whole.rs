@@ -93,6 +93,7 @@ fn start(it: &mut Start) {
     it.attach = Some(Attach {
         request_id: true,
         links: true,
+        callbacks: true,
     });
     if let Some(its) = &mut it.signal {
         signal(its);

@@ -166,6 +166,8 @@ impl World {
                 identity: "client".to_owned(),
             }))),
             "reset" => self.reset(&words),
+            "called" => self.called(&words),
+            "callbacks" => self.print_callbacks(&words),
             "expired" => {
                 let (_, loaded) = self.current().unwrap();
                 let is_expired = Workflow::expired(loaded.state.as_ref().unwrap(), self.now);
@@ -313,9 +315,12 @@ impl World {
             registry: registry(),
             user_metadata: None,
             links: Vec::new(),
+            callbacks: post::callbacks(words),
+            namespace_name: "default".to_owned(),
             attach: words.contains(&"attach").then_some(Attach {
                 request_id: true,
                 links: false,
+                callbacks: true,
             }),
             versioning_override: None,
             priority: None,
@@ -645,7 +650,8 @@ impl World {
                 .runs
                 .iter()
                 .filter_map(|(id, it)| {
-                    let state = it.state.as_ref().filter(|it| it.is_open())?;
+                    let waits = |it: &&State| it.is_open() || it.callbacks.next_wake().is_some();
+                    let state = it.state.as_ref().filter(waits)?;
                     Some((Workflow::next_wake(state, &it.volatile)?, *id))
                 })
                 .min();

@@ -150,11 +150,14 @@ pub(super) fn destructure(request: public::StartWorkflowExecutionRequest) -> Sta
         continued_failure,
         last_completion_result,
         versioning_override,
+        completion_callbacks,
+        namespace,
         ..
     } = request;
     let attach = on_conflict_options.map(|it| Attach {
         request_id: it.attach_request_id,
         links: it.attach_links,
+        callbacks: it.attach_completion_callbacks,
     });
     Start {
         request_id,
@@ -178,6 +181,8 @@ pub(super) fn destructure(request: public::StartWorkflowExecutionRequest) -> Sta
         registry: Registry::default(),
         user_metadata,
         links,
+        callbacks: completion_callbacks,
+        namespace_name: namespace,
         attach,
         versioning_override,
         priority,
@@ -244,6 +249,8 @@ fn destructure_with_signal(request: public::SignalWithStartWorkflowExecutionRequ
         registry: Registry::default(),
         user_metadata,
         links,
+        callbacks: Vec::new(),
+        namespace_name: String::new(),
         attach: None,
         versioning_override,
         priority,

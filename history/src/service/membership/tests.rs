@@ -47,6 +47,7 @@ async fn world(clock: i64) -> World {
             id: "me".to_owned(),
             address: String::new(),
         }),
+        caller: None,
     };
     let history = History::start(Arc::new(store.clone()), Arc::clone(&clock) as _, config);
     let history = history.await.unwrap();

@@ -1,14 +1,15 @@
-//! What a slot does with messages to other runs: each is carried to the owner of its receiver, and what came of it comes back.
+//! What a slot does with messages: each is carried to the owner of its receiver, or out of the cluster, and what came of it comes back.
 //!
 //! Deliberately absent: what is sent when, and when again (`shard`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_proto::cairn::effect::v1::message::What;
 use cairn_proto::cairn::effect::v1::{Message, Outcome};
 use tonic::{Request, Status};
 
-use super::super::{Shell, api};
+use super::super::{Shell, api, callback};
 use super::{Slot, Stay, poll_once};
 use crate::execution::Effect;
 use crate::id::{Epoch, RunId};
@@ -75,6 +76,9 @@ impl Slot {
 /// Gives a message to whoever owns its receiver.
 async fn deliver(shell: Arc<Shell>, message: Message) -> Result<Outcome, Status> {
     let delivery = async {
+        if let Some(What::Call(call)) = message.what {
+            return callback::make(&shell, call).await;
+        }
         match shell.everywhere() {
             None => api::deliver(&shell, message).await,
             Some(history) => history

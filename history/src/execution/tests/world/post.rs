@@ -1,9 +1,14 @@
 //! What the runs of a world send to those of others, and what comes back; how commands and events of that kind are written.
 
+use std::fmt::Write as _;
+
 use cairn_proto::cairn::effect::v1::message::What;
 use cairn_proto::cairn::effect::v1::outcome::Outcome as Came;
-use cairn_proto::cairn::effect::v1::{ChildClosed, Message, Outcome, Run as Sender};
-use cairn_proto::temporal::api::common::v1::{RetryPolicy, WorkflowExecution};
+use cairn_proto::cairn::effect::v1::{ChildClosed, Message, Outcome, Run as Sender, call};
+use cairn_proto::temporal::api::common::v1::{Callback, RetryPolicy, WorkflowExecution, callback};
+use cairn_proto::temporal::api::enums::v1::CallbackState;
+use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
+use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
 use cairn_proto::temporal::api::history::v1::{
     HistoryEvent, WorkflowExecutionCompletedEventAttributes,
@@ -62,10 +67,7 @@ impl World {
 
     /// What becomes of the child of an event: `begins`, `refused`, `completes` (for the last run, or for the one that is named).
     pub(super) fn child(&mut self, initiated: i64, words: &[&str]) {
-        let parent = match option(words, "of") {
-            Some(nth) => self.order[nth.parse::<usize>().unwrap() - 1],
-            None => *self.order.last().unwrap(),
-        };
+        let parent = self.nth(words);
         match words[0] {
             "begins" => self.child_came(parent, initiated, Came::Started(vec![9; 16])),
             "refused" => self.child_came(parent, initiated, Came::AlreadyExists(true)),
@@ -102,6 +104,64 @@ impl World {
         self.hear(parent, Effect::Initiated(initiated), &outcome);
     }
 
+    /// What came of the nth callback of a run: it was `heard`, or not but may be `later`, or `never` will be.
+    pub(super) fn called(&mut self, words: &[&str]) {
+        let failed = |non_retryable| {
+            let info = ApplicationFailureInfo {
+                non_retryable,
+                ..Default::default()
+            };
+            Came::Unheard(Failure {
+                failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
+                ..Default::default()
+            })
+        };
+        let came = match words[1] {
+            "heard" => Came::Done(true),
+            "later" => failed(false),
+            "never" => failed(true),
+            other => panic!("no such end of a call: {other}"),
+        };
+        let outcome = Outcome {
+            outcome: Some(came),
+        };
+        let index = words[0].parse().unwrap();
+        self.hear(self.nth(words), Effect::Called(index), &outcome);
+    }
+
+    /// The run that is named by `of`, or the last one.
+    fn nth(&self, words: &[&str]) -> RunId {
+        match option(words, "of") {
+            Some(nth) => self.order[nth.parse::<usize>().unwrap() - 1],
+            None => *self.order.last().unwrap(),
+        }
+    }
+
+    /// The callbacks of a run, and the calls that it owes.
+    pub(super) fn print_callbacks(&mut self, words: &[&str]) {
+        let run = self.nth(words);
+        let state = self.runs[&run].state.clone().expect("a run");
+        for it in state.callbacks.described() {
+            let url = match it.callback.and_then(|it| it.variant) {
+                Some(callback::Variant::Nexus(nexus)) => nexus.url,
+                _ => String::new(),
+            };
+            let state = CallbackState::try_from(it.state).unwrap();
+            let _ = writeln!(self.out, "{url} {state:?} attempt {}", it.attempt);
+        }
+        let owes = self.owes().into_iter().filter(|(of, ..)| *of == run);
+        for (_, effect, message) in owes.collect::<Vec<_>>() {
+            if let (Effect::Called(index), Some(What::Call(call))) = (effect, message.what) {
+                let end = match call.end {
+                    Some(call::End::Failure(failure)) => failure.message,
+                    Some(call::End::Result(_)) => "a result".to_owned(),
+                    None => "nothing".to_owned(),
+                };
+                let _ = writeln!(self.out, "owes {index}: {end}");
+            }
+        }
+    }
+
     /// A run hears what came of what it owed.
     pub(in super::super) fn hear(&mut self, id: RunId, effect: Effect, outcome: &Outcome) {
         let mut needed = Vec::new();
@@ -132,6 +192,20 @@ impl World {
     }
 }
 
+/// `call=one,two`: who is to be called.
+pub(super) fn callbacks(words: &[&str]) -> Vec<Callback> {
+    let urls = option(words, "call").into_iter();
+    urls.flat_map(|urls| urls.split(','))
+        .map(|url| Callback {
+            variant: Some(callback::Variant::Nexus(callback::Nexus {
+                url: url.to_owned(),
+                ..Default::default()
+            })),
+            ..Default::default()
+        })
+        .collect()
+}
+
 /// What came of a message, in words.
 pub(in super::super) fn came(came: &Came) -> &'static str {
     match came {
@@ -142,6 +216,7 @@ pub(in super::super) fn came(came: &Came) -> &'static str {
         Came::AlreadyExists(_) => "already exists",
         Came::Orphaned(_) => "orphaned",
         Came::Moved(_) => "moved",
+        Came::Unheard(_) => "unheard",
     }
 }
 
