@@ -76,9 +76,7 @@ async fn open(store: &Model, clock: &Arc<Ahead>, caller: &Arc<Called>) -> Engine
     };
     let store = Arc::new(store.clone());
     let clock = Arc::clone(clock);
-    Engine::open(store, clock, options)
-        .await
-        .unwrap()
+    Engine::open(store, clock, options).await.unwrap()
 }
 
 fn workflow() -> Option<WorkflowExecution> {

@@ -153,9 +153,25 @@ impl Kind for Workflow {
     type Outcome = Came;
 
     fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outcome {
-        as_seen(asked, context, |asked, context| {
+        let mut over = None;
+        let mut step = as_seen(asked, &mut over, context, |asked, context| {
             ask(asked, question, context)
-        })
+        })?;
+        if let Some(why) = over {
+            let refusal = match question {
+                // Matching hears that there is no such task any more.
+                Question::StartWorkflowTask(_) | Question::StartActivity(_) => {
+                    Refusal::NoSuchTask(why)
+                }
+                _ => Refusal::HistoryLimit(why),
+            };
+            let answered = Answered {
+                result: Err(refusal),
+                reads: None,
+            };
+            step.answers.push((context.ticket, answered));
+        }
+        Ok(step)
     }
 
     fn wake(asked: Asked<'_>, context: &mut Context<'_>) -> Outcome {
@@ -167,19 +183,20 @@ impl Kind for Workflow {
         if !run.state.is_open() {
             return callback::wake(&run, context);
         }
-        let seen = workflow_task::seen(run.state, run.volatile);
-        let run_seen = Run {
-            id: run.id,
-            state: &seen,
-            volatile: &mut *run.volatile,
+        let asked = Asked {
+            run: Some(run),
+            ..asked
         };
-        let mut step = if close::deadline(&seen).is_some_and(|time| time <= context.now) {
-            end_by_time(run_seen, asked.events, context)?
-        } else {
-            what_is_due(run_seen, context)?
-        };
-        update::settle(run, &seen, &mut step, context.now);
-        Ok(step)
+        as_seen(asked, &mut None, context, |asked, context| {
+            let Some(run) = asked.run else {
+                return Ok(step_of(None));
+            };
+            if close::deadline(run.state).is_some_and(|time| time <= context.now) {
+                end_by_time(run, asked.events, context)
+            } else {
+                what_is_due(run, context)
+            }
+        })
     }
 
     fn apply(state: Option<State>, run: RunId, record: &Record) -> Result<State, Illegal> {
@@ -254,7 +271,7 @@ impl Kind for Workflow {
         outcome: &Came,
         context: &mut Context<'_>,
     ) -> Outcome {
-        as_seen(asked, context, |asked, context| {
+        as_seen(asked, &mut None, context, |asked, context| {
             effect::delivered(asked, *effect, outcome, context)
         })
     }
@@ -334,9 +351,11 @@ impl Kind for Workflow {
     }
 }
 
-/// Does something with a run as it is seen, with its speculative workflow task, and settles what that means to updates.
+/// Does something with a run as it is seen, with its speculative workflow task, and settles what that means to updates. What would
+/// bring its history over the limits is not done, but ends it; `over` says so.
 fn as_seen(
     asked: Asked<'_>,
+    over: &mut Option<String>,
     context: &mut Context<'_>,
     act: impl FnOnce(Asked<'_>, &mut Context<'_>) -> Outcome,
 ) -> Outcome {
@@ -353,7 +372,19 @@ fn as_seen(
         }),
         ..asked
     };
-    let mut step = act(asked, context)?;
+    let mut step = match act(asked, context) {
+        Err(Stop::Refused(Refusal::HistoryLimit(why))) => {
+            let run = Run {
+                id: run.id,
+                state: &seen,
+                volatile: &mut *run.volatile,
+            };
+            let step = terminate::over_the_limit(run, &why, context)?;
+            *over = Some(why);
+            step
+        }
+        done => done?,
+    };
     update::settle(run, &seen, &mut step, context.now);
     Ok(step)
 }

@@ -31,6 +31,30 @@ NOT_REPLAYED = {
 
 SWITCHED = {
     "callbacks": ('callback.allowedAddresses=[{"Pattern":"*","AllowInsecure":true}]',),
+    "limits": (
+        "limit.numPendingActivities.error=3",
+        "limit.numPendingChildExecutions.error=2",
+        "limit.numPendingSignals.error=2",
+        "limit.numPendingCancelRequests.error=2",
+        "limit.historyCount.suggestContinueAsNew=16",
+        "history.maximumSignalsPerExecution=4",
+        "history.maximumBufferedEventsBatch=4",
+        "history.maxInFlightUpdates=2",
+        "history.maxInFlightUpdatePayloads=1000",
+        "history.maxTotalUpdates=4",
+    ),
+    "sizes": (
+        "limit.blobSize.error=1000",
+        "limit.blobSize.warn=500",
+        "limit.memoSize.error=300",
+        "limit.memoSize.warn=200",
+        "limit.maxIDLength=80",
+        "limit.historySize.error=20000",
+        "limit.historyCount.error=30",
+        "limit.userMetadataSummarySize=100",
+        "limit.userMetadataDetailsSize=1000",
+        "frontend.searchAttributesSizeOfValueLimit=300",
+    ),
     "pausing": ("frontend.WorkflowPauseEnabled=true",),
 }
 """Families about what is off by default, and what servers of their own are told of their configuration."""

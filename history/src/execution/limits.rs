@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// `limit.blobSize.error`, bytes.
     pub blob_bytes_max: usize,
+    /// `limit.blobSize.warn`, bytes: what is left of a failure that is too large.
+    pub blob_bytes_warn: usize,
     /// `limit.memoSize.error`, bytes.
     pub memo_bytes_max: usize,
     /// `system.transactionSizeLimit`, bytes: what the failure of a workflow task may say.
@@ -67,6 +69,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             blob_bytes_max: 2 << 20,
+            blob_bytes_warn: 512 << 10,
             memo_bytes_max: 2 << 20,
             transaction_bytes_max: 4 << 20,
             search_attribute_value_bytes_max: 2 << 10,
@@ -105,6 +108,7 @@ impl Limits {
         let count = i64::try_from(value).unwrap_or(i64::MAX);
         match key.to_ascii_lowercase().as_str() {
             "limit.blobsize.error" => self.blob_bytes_max = size,
+            "limit.blobsize.warn" => self.blob_bytes_warn = size,
             "limit.memosize.error" => self.memo_bytes_max = size,
             "system.transactionsizelimit" => self.transaction_bytes_max = size,
             "frontend.searchattributessizeofvaluelimit" => {
@@ -173,6 +177,7 @@ mod tests {
     fn every_key_sets_the_limit_that_it_names() {
         let numbers = [
             ("limit.blobSize.error", "blob_bytes_max"),
+            ("limit.blobSize.warn", "blob_bytes_warn"),
             ("limit.memoSize.error", "memo_bytes_max"),
             ("system.transactionSizeLimit", "transaction_bytes_max"),
             (

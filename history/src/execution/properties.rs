@@ -325,20 +325,27 @@ pub(crate) fn modify(
     if upserted.is_empty() {
         return Err(not_set("UpsertedMemo.Fields"));
     }
+    let too_large = |what: &str| {
+        Bad::Run(
+            Cause::BadModifyWorkflowPropertiesAttributes,
+            format!("ModifyWorkflowPropertiesCommandAttributes{what} exceeds size limit."),
+        )
+    };
+    let asked = Memo {
+        fields: upserted.clone(),
+    };
+    if asked.encoded_len() > it.draft.limits.memo_bytes_max {
+        return Err(too_large(". Memo"));
+    }
     let mut memo = it.draft.state.properties.memo.clone();
     merge(&mut memo.fields, upserted);
     if memo.encoded_len() > it.draft.limits.memo_bytes_max {
-        return Err(Bad::Run(
-            Cause::BadModifyWorkflowPropertiesAttributes,
-            "ModifyWorkflowPropertiesCommandAttributes exceeds size limit.".to_owned(),
-        ));
+        return Err(too_large(""));
     }
     it.write(Attributes::WorkflowPropertiesModifiedEventAttributes(
         WorkflowPropertiesModifiedEventAttributes {
             workflow_task_completed_event_id: it.completed_event_id,
-            upserted_memo: Some(Memo {
-                fields: upserted.clone(),
-            }),
+            upserted_memo: Some(asked),
         },
     ));
     it.draft.show();

@@ -531,6 +531,8 @@ pub enum Refusal {
     /// The workflow task was answered with bad commands: `INVALID_ARGUMENT`, and the transition that came with it (the failed
     /// workflow task) is durable when this leaves.
     BadCommands(String),
+    /// `INVALID_ARGUMENT`: this would bring the history over its limits. The run was ended instead.
+    HistoryLimit(String),
     /// UNAVAILABLE, `RESOURCE_EXHAUSTED` or `DATA_LOSS`.
     Unavailable(crate::kind::Unavailable),
 }

@@ -268,7 +268,13 @@ fn begin<'a>(
         options::merge(&mut draft, update).map_err(Stop::Refused)?;
     }
     schedule_now(&mut draft, true);
-    let transition = draft.finish().map_err(Stop::Refused)?;
+    // The run that is reset has nothing to do with it.
+    let transition = draft.finish().map_err(|refusal| {
+        Stop::Refused(match refusal {
+            Refusal::HistoryLimit(why) => Refusal::Invalid(why),
+            other => other,
+        })
+    })?;
     transition
         .map(|transition| Successor {
             run: question.run,

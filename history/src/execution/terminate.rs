@@ -6,7 +6,9 @@ use cairn_proto::temporal::api::history::v1::WorkflowExecutionTerminatedEventAtt
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use super::transition::{Draft, Extra};
-use super::{Answer, Outcome, Refusal, Run, Terminate, answer_step, query, refuse, workflow_task};
+use super::{
+    Answer, Outcome, Refusal, Run, Terminate, answer_step, query, refuse, step_of, workflow_task,
+};
 use crate::kind::{Context, Stop};
 
 /// Who we are in a history.
@@ -68,6 +70,18 @@ pub(crate) fn by(
         ),
         extra,
     );
+}
+
+/// A run that something would bring over the limits of its history is ended instead.
+pub(crate) fn over_the_limit(run: Run<'_>, why: &str, context: &Context<'_>) -> Outcome {
+    let mut draft = Draft::ending(run.state, context);
+    by_server(&mut draft, why);
+    let transition = draft.finish().map_err(Stop::Refused)?;
+    let mut step = step_of(transition);
+    if let Some(transition) = &step.transition {
+        step.answers = query::released(run.volatile, &transition.state, run.id);
+    }
+    Ok(step)
 }
 
 pub(crate) fn by_server(draft: &mut Draft<'_>, reason: &str) {

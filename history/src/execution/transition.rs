@@ -1,5 +1,5 @@
 //! A transition being made: the only place that gives event ids, buffers and flushes, checks the limits of a history and
-//! decides that a workflow task is due.
+//! decides that a workflow task is due. One that would bring a history over its limits is not made: the run is ended instead.
 //!
 //! Whatever is added is applied to the draft's own state at once, by the functions that replay uses. A draft becomes the
 //! head or is dropped whole.
@@ -56,6 +56,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) updates_in_flight: usize,
     /// What the row says of failing workflow tasks before this transition.
     problem: Option<workflow_task::Problem>,
+    /// Something was written that is not only heard of.
+    acts: bool,
     broken: Option<Illegal>,
 }
 
@@ -120,6 +122,7 @@ impl<'a> Draft<'a> {
             shows: Shows::Nothing,
             written_first: 0,
             updates_in_flight: 0,
+            acts: false,
             broken: None,
         }
     }
@@ -159,12 +162,14 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn write_with(&mut self, attributes: Attributes, extra: Extra) -> i64 {
+        self.acts = true;
         let event = build(attributes, self.now, extra);
         self.append(event)
     }
 
     /// An event of which we hear late: it happened at `time`.
     pub(crate) fn write_at(&mut self, attributes: Attributes, time: Time) -> i64 {
+        self.acts = true;
         let event = build(attributes, time, Extra::default());
         self.append(event)
     }
@@ -263,7 +268,6 @@ impl<'a> Draft<'a> {
     /// Schedules the workflow task that is due, if one can be scheduled now.
     pub(crate) fn settle(&mut self) {
         self.enforce_buffer_limits();
-        self.enforce_history_limits();
         if self.task_due {
             self.task_due = false;
             workflow_task::schedule(self);
@@ -279,20 +283,32 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn enforce_history_limits(&mut self) {
-        if !self.state.is_open() {
-            return;
+    /// What was in history before is judged by its size, and what is now by its length: but for what we only hear of, alone.
+    fn check_history_limits(&self) -> Result<(), Refusal> {
+        let is_new = self.first_event_id == 1;
+        if !self.state.is_open() || is_new || self.events.is_empty() && self.changes.is_empty() {
+            return Ok(());
         }
-        if self.state.history_bytes > self.limits.history_bytes_max {
-            terminate::by_server(self, "Workflow history size exceeds limit.");
-        } else if self.state.next_event_id - 1 > self.limits.history_events_max {
-            terminate::by_server(self, "Workflow history count exceeds limit.");
-        }
+        let count = if self.acts {
+            self.state.next_event_id - 1
+        } else {
+            self.first_event_id - 1
+        };
+        let what = if self.stored_bytes > self.limits.history_bytes_max {
+            "size"
+        } else if count > self.limits.history_events_max {
+            "count"
+        } else {
+            return Ok(());
+        };
+        let message = format!("Workflow history {what} exceeds limit.");
+        Err(Refusal::HistoryLimit(message))
     }
 
     /// The transition, if anything happened.
     pub(crate) fn finish(mut self) -> Result<Option<Transition<Workflow>>, Refusal> {
         self.settle();
+        self.check_history_limits()?;
         if let Some(illegal) = self.broken {
             return Err(broken(&illegal));
         }

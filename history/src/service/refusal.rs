@@ -54,9 +54,9 @@ fn escaped(char: char) -> String {
 
 pub(super) fn status(refusal: Refusal) -> Status {
     match refusal {
-        Refusal::Invalid(message) | Refusal::BadCommands(message) => {
-            Status::invalid_argument(message)
-        }
+        Refusal::Invalid(message)
+        | Refusal::BadCommands(message)
+        | Refusal::HistoryLimit(message) => Status::invalid_argument(message),
         Refusal::NoSuchWorkflow(message)
         | Refusal::NoSuchTask(message)
         | Refusal::NoSuchActivity(message) => not_found(message),

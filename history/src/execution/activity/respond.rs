@@ -135,7 +135,8 @@ pub(crate) fn fail(
     if let Some(failure) = &question.failure
         && failure.encoded_len() > bytes_max
     {
-        let cut = oversize(failure, "Failure exceeds size limit.", bytes_max / 4);
+        let bytes_warn = context.limits.blob_bytes_warn;
+        let cut = oversize(failure, "Failure exceeds size limit.", bytes_warn);
         ended.failures.push(cut.clone());
         ended.failure = Some(cut);
     }
@@ -225,16 +226,16 @@ pub(crate) fn cancel(
         Ok(activity) => activity,
         Err(refusal) => return refuse(refusal),
     };
+    if payload_size(question.details.as_ref()) > context.limits.blob_bytes_max {
+        let ended = Ended::by_server("Cancel details exceed size limit.", &question.identity);
+        return end_failed(run, &activity, ended, context);
+    }
     let Some(cancel_requested_event_id) = activity.cancel_requested_event_id else {
         return refuse(Refusal::Invalid(
             "unable to mark activity as canceled without activity being request canceled first"
                 .to_owned(),
         ));
     };
-    if payload_size(question.details.as_ref()) > context.limits.blob_bytes_max {
-        let ended = Ended::by_server("Cancel details exceed size limit.", &question.identity);
-        return end_failed(run, &activity, ended, context);
-    }
     let mut draft = Draft::new(run.state, context.now, context.limits);
     close(&mut draft, &activity, None, |started_event_id| {
         Attributes::ActivityTaskCanceledEventAttributes(ActivityTaskCanceledEventAttributes {

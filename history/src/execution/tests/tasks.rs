@@ -537,7 +537,7 @@ fn grpc_message_too_large_ends_the_run() {
 fn a_history_that_is_too_long_ends() {
     check(
         "limit events=6; start; poll; complete: timer t 1s; signal a; signal b",
-        r"
+        r#"
             -- run 1
             1 WorkflowExecutionStarted
               2 WorkflowTaskScheduled on q
@@ -545,10 +545,55 @@ fn a_history_that_is_too_long_ends() {
             > task started 3 attempt 1 previous 0 reads 1..4
             4 WorkflowTaskCompleted 2 3
               5 TimerStarted t
-            6 WorkflowExecutionSignaled a
-              7 WorkflowTaskScheduled on q
-            8 WorkflowExecutionSignaled b
-              9 WorkflowExecutionTerminated Workflow history count exceeds limit.",
+            6 WorkflowExecutionTerminated Workflow history count exceeds limit.
+            ! HistoryLimit("Workflow history count exceeds limit.")
+            ! completed"#,
+    );
+}
+
+#[test]
+fn what_is_only_heard_of_may_be_one_more() {
+    check(
+        "limit events=2; start; signal a; signal b",
+        r#"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowExecutionSignaled a
+            4 WorkflowExecutionTerminated Workflow history count exceeds limit.
+            ! HistoryLimit("Workflow history count exceeds limit.")"#,
+    );
+}
+
+#[test]
+fn nothing_of_an_answer_that_is_too_long_is_kept() {
+    check(
+        "limit events=6; start; poll; signal a; complete: timer t 1s, timer u 1s, timer v 1s; owed",
+        r#"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskFailed 2 3 ForceCloseCommand
+              5 WorkflowExecutionSignaled a
+              6 WorkflowExecutionTerminated Workflow history count exceeds limit.
+            ! HistoryLimit("Workflow history count exceeds limit.")
+            owed: nothing"#,
+    );
+}
+
+#[test]
+fn a_task_that_would_be_too_long_is_not_given_out() {
+    check(
+        "limit events=2; start; poll; owed",
+        r#"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowExecutionTerminated Workflow history count exceeds limit.
+            ! NoSuchTask("Workflow history count exceeds limit.")
+            owed: nothing"#,
     );
 }
 
