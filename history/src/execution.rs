@@ -537,6 +537,24 @@ fn kept(priority: Option<&Priority>) -> Option<Priority> {
     Some(kept)
 }
 
+/// What a priority leaves unsaid is as that of the workflow it comes from.
+fn inherited(of_workflow: Option<&Priority>, own: Option<&Priority>) -> Option<Priority> {
+    let (Some(whole), Some(own)) = (of_workflow, own) else {
+        return own.or(of_workflow).cloned();
+    };
+    let mut inherited = own.clone();
+    if inherited.priority_key == 0 {
+        inherited.priority_key = whole.priority_key;
+    }
+    if inherited.fairness_key.is_empty() {
+        inherited.fairness_key.clone_from(&whole.fairness_key);
+    }
+    if inherited.fairness_weight == 0.0 {
+        inherited.fairness_weight = whole.fairness_weight;
+    }
+    Some(inherited)
+}
+
 fn check_priority(priority: &Priority) -> Result<(), String> {
     if priority.priority_key < 0 {
         return Err("priority key can't be negative".to_owned());

@@ -287,10 +287,10 @@ impl Activity {
                 scheduled_event_id: self.scheduled_event_id,
                 attempt: self.attempt,
             },
-            priority: self
-                .priority
-                .as_ref()
-                .map_or(priority, |it| super::priority(Some(it))),
+            priority: match &self.priority {
+                Some(own) if own.priority_key != 0 => super::priority(Some(own)),
+                _ => priority,
+            },
             time: self.scheduled_time,
         }
     }

@@ -238,6 +238,10 @@ fn pending_activity(activity: &Activity, volatile: &Volatile, now: Time) -> Pend
         (false, false) => PendingActivityState::Scheduled,
     };
     let waits = !started && !paused && activity.attempt > 1 && activity.scheduled_time > now;
+    let mut options = activity::options(activity);
+    if let Some(policy) = &mut options.retry_policy {
+        policy.non_retryable_error_types.clear(); // As the reference has it.
+    }
     PendingActivityInfo {
         activity_id: activity.id.clone(),
         activity_type: Some(ActivityType {
@@ -260,7 +264,7 @@ fn pending_activity(activity: &Activity, volatile: &Volatile, now: Time) -> Pend
         last_attempt_complete_time: activity.last_complete_time.map(wire::timestamp),
         next_attempt_schedule_time: waits.then(|| wire::timestamp(activity.scheduled_time)),
         priority: activity.priority.clone(),
-        activity_options: Some(activity::options(activity)),
+        activity_options: Some(options),
         paused: activity.paused.is_some(),
         pause_info: activity.paused.as_ref().map(Paused::described),
         ..Default::default()

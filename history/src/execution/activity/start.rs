@@ -10,7 +10,8 @@ use crate::execution::state::State;
 use crate::execution::transition::Draft;
 use crate::execution::workflow_task::Completing;
 use crate::execution::{
-    ActivityToken, Answer, Outcome, Refusal, Run, StartTask, Volatile, refuse, step, wire,
+    ActivityToken, Answer, Outcome, Refusal, Run, StartTask, Volatile, inherited, refuse, step,
+    wire,
 };
 use crate::id::RunId;
 use crate::kind::{Answered, Context, Stop};
@@ -114,10 +115,7 @@ fn response(id: RunId, state: &State, activity: &Activity) -> PollActivityTaskQu
         start_to_close_timeout: options.start_to_close_timeout,
         heartbeat_timeout: options.heartbeat_timeout,
         retry_policy: Some(activity.policy.published()),
-        priority: activity
-            .priority
-            .clone()
-            .or_else(|| state.origin.priority.clone()),
+        priority: inherited(state.origin.priority.as_ref(), activity.priority.as_ref()),
         ..Default::default()
     }
 }

@@ -9,7 +9,7 @@ use cairn_proto::cairn::effect::v1::{
 };
 use cairn_proto::cairn::record::v1::change::Change;
 use cairn_proto::cairn::record::v1::{Delivered, delivered};
-use cairn_proto::temporal::api::common::v1::{Header, Priority, SearchAttributes, WorkflowType};
+use cairn_proto::temporal::api::common::v1::{Header, SearchAttributes, WorkflowType};
 use cairn_proto::temporal::api::enums::v1::StartChildWorkflowExecutionFailedCause as Failed;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{
@@ -23,7 +23,7 @@ use super::close::BY_POLICY;
 use crate::execution::effect::{self, Sender};
 use crate::execution::state::State;
 use crate::execution::transition::{Draft, Extra};
-use crate::execution::{Answer, Asked, Outcome, Refusal, Start, terminate, wire};
+use crate::execution::{Answer, Asked, Outcome, Refusal, Start, inherited, terminate, wire};
 use crate::id::RunId;
 use crate::kind::{Context, Stop};
 use crate::search_attribute::{Kind, Registry};
@@ -133,7 +133,7 @@ fn question(sender: &Sender, message: &StartChild) -> Option<Start> {
         callbacks: Vec::new(),
         namespace_name: String::new(),
         versioning_override: None,
-        priority: merged(message.priority.as_ref(), it.priority.as_ref()),
+        priority: inherited(message.priority.as_ref(), it.priority.as_ref()),
         retention: wire::span(message.retention.as_ref()),
         eager: false,
         signal: None,
@@ -163,24 +163,6 @@ fn registry(attributes: Option<&SearchAttributes>) -> Registry {
             .extend(kind.map(|kind| (name.clone(), kind)));
     }
     registry
-}
-
-/// What a child's own priority leaves unsaid is as its parent's.
-fn merged(parent: Option<&Priority>, child: Option<&Priority>) -> Option<Priority> {
-    let (Some(parent), Some(child)) = (parent, child) else {
-        return child.or(parent).cloned();
-    };
-    let mut merged = child.clone();
-    if merged.priority_key == 0 {
-        merged.priority_key = parent.priority_key;
-    }
-    if merged.fairness_key.is_empty() {
-        merged.fairness_key.clone_from(&parent.fairness_key);
-    }
-    if merged.fairness_weight == 0.0 {
-        merged.fairness_weight = parent.fairness_weight;
-    }
-    Some(merged)
 }
 
 /// What a child asks its parent.
