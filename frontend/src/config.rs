@@ -75,7 +75,7 @@ impl Default for Config {
             eager_workflow_start: true,
             worker_heartbeats: false,
             complete_polls_on_shutdown: false,
-            poller_autoscaling: false,
+            poller_autoscaling: true,
             version_check: true,
             minimum_retention_hours: 1,
             store_name: "sqlite".to_owned(),

@@ -8,7 +8,9 @@ use cairn_history::log::Row;
 use cairn_proto::cairn::token::v1::{HistoryPage, Task};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType};
-use cairn_proto::temporal::api::enums::v1::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use cairn_proto::temporal::api::enums::v1::{
+    QueryResultType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
 use cairn_proto::temporal::api::taskqueue::v1::TaskQueue;
 use cairn_proto::temporal::api::workflowservice::v1 as pb;
 use cairn_proto::workflowservice::workflow_service_server::WorkflowService;
@@ -219,8 +221,25 @@ async fn a_token_that_was_not_given_out_is_refused() {
 async fn a_query_s_token_is_of_its_own_kind() {
     let world = world().await;
     let task = poll(&world, "queries").await;
+    let neither = pb::RespondQueryTaskCompletedRequest {
+        task_token: task.task_token.clone(),
+        ..Default::default()
+    };
+    let refusal = world
+        .frontend
+        .respond_query_task_completed(Request::new(neither))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refusal.code(), refusal.message()),
+        (
+            Code::InvalidArgument,
+            "CompletedType is neither answered nor failed."
+        )
+    );
     let answer = pb::RespondQueryTaskCompletedRequest {
         task_token: task.task_token.clone(),
+        completed_type: QueryResultType::Answered.into(),
         query_result: Some(large()),
         ..Default::default()
     };

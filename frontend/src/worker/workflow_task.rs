@@ -94,6 +94,11 @@ pub(crate) async fn query_completed(
     if token.task_queue.is_empty() || token.query_id.is_empty() {
         return Err(Error::invalid("Invalid TaskToken."));
     }
+    if request.completed_type() == QueryResultType::Unspecified {
+        return Err(Error::invalid(
+            "CompletedType is neither answered nor failed.",
+        ));
+    }
     if check::too_large(&frontend.config, request.query_result.as_ref()) {
         request.completed_type = QueryResultType::Failed.into();
         request.query_result = None;
