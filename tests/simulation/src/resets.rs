@@ -140,9 +140,8 @@ fn expected(ledger: &Ledger, base: &Kept, reset: &ResetFrom, keep: Keep) -> Opti
     loop {
         for it in events.iter().filter_map(sent) {
             let is_update = it.starts_with("update");
-            let left_out = keep.nothing
-                || (is_update && keep.no_updates)
-                || (!is_update && keep.no_signals);
+            let left_out =
+                keep.nothing || (is_update && keep.no_updates) || (!is_update && keep.no_signals);
             // Of two updates with one id the first counts.
             if !left_out && (!is_update || known.insert(it.clone())) {
                 expected.push(it);

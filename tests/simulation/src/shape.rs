@@ -13,6 +13,7 @@ mod command;
 mod facts;
 mod family;
 mod replay;
+mod updated;
 
 use command::{
     activity, again, cancel_activity, cancel_timer, canceled, completed, failed, mark, memo,
@@ -22,8 +23,23 @@ pub(crate) use command::{failure, payloads, text};
 use facts::{End, Facts};
 use family::{caller, leaver, parent};
 pub(crate) use replay::Replay;
+use updated::updated;
+pub(crate) use updated::{HANDLERS, REFUSED};
 
 pub(crate) const QUEUE: &str = "queue";
+
+/// Schedules, and how long it is at most from one time to the next.
+const CRON: [(&str, Duration); 3] = [
+    ("@every 9s", Duration::from_secs(9)),
+    ("@every 20s", Duration::from_secs(20)),
+    ("* * * * *", Duration::from_mins(1)),
+];
+
+/// From one time of a schedule to the next.
+pub(crate) fn interval(schedule: &str) -> Duration {
+    let known = CRON.iter().find(|(text, _)| *text == schedule);
+    known.map_or(Duration::ZERO, |(_, interval)| *interval)
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -59,12 +75,16 @@ pub(crate) enum Shape {
     Caller,
     /// Goes on as new behind each signal.
     Relay(u64),
+    /// Answers updates, and ends behind so many.
+    Updated(u64),
+    /// Begins again and again by a schedule, until the time of the chain is over; the first kind fails each time.
+    Cron(u64),
 }
 
 impl Shape {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let n = 1 + random.below(3);
-        match random.below(18) {
+        match random.below(23) {
             0 => Self::Sequence(n),
             1 => Self::FanOut(n * 2),
             2 => Self::Timers(n),
@@ -79,7 +99,9 @@ impl Shape {
             11 => Self::Endless,
             12 | 13 => Self::Parent(n),
             14 => Self::Leaver,
-            _ => Self::Caller,
+            15..18 => Self::Caller,
+            18..21 => Self::Updated(n),
+            _ => Self::Cron(n),
         }
     }
 
@@ -101,6 +123,8 @@ impl Shape {
             Self::Leaver => "leaver".to_owned(),
             Self::Caller => "caller".to_owned(),
             Self::Relay(n) => format!("relay-{n}"),
+            Self::Updated(n) => format!("updated-{n}"),
+            Self::Cron(n) => format!("cron-{n}"),
         }
     }
 
@@ -115,6 +139,8 @@ impl Shape {
             "chain" => Self::Chain(n()?),
             "parent" => Self::Parent(n()?),
             "relay" => Self::Relay(n()?),
+            "updated" => Self::Updated(n()?),
+            "cron" => Self::Cron(n()?),
             _ => match name {
                 "beating" => Self::Beating,
                 "race" => Self::Race,
@@ -137,6 +163,17 @@ impl Shape {
             maximum_attempts: 5,
             ..RetryPolicy::default()
         })
+    }
+
+    pub(crate) fn cron_schedule(self) -> &'static str {
+        match self {
+            Self::Cron(n) => CRON[usize::try_from(n).unwrap_or_default() % CRON.len()].0,
+            _ => "",
+        }
+    }
+
+    pub(crate) fn execution_timeout(self) -> Option<Duration> {
+        matches!(self, Self::Cron(_)).then(|| Duration::from_secs(75))
     }
 
     pub(crate) fn run_timeout(self) -> Option<Duration> {
@@ -199,6 +236,12 @@ impl Shape {
             Self::Collect(_) | Self::Relay(_) => {
                 facts.fresh_timer("patience", Duration::from_secs(100))
             }
+            Self::Updated(n) => updated(n, facts),
+            Self::Cron(_) if facts.fired() == 0 => {
+                facts.fresh_timer("tick", Duration::from_secs(1))
+            }
+            Self::Cron(1) => vec![failed("not today")],
+            Self::Cron(_) => vec![completed("cron")],
             Self::Endless => {
                 let fired = facts.fired();
                 facts.fresh_timer(&format!("t{fired}"), Duration::from_secs(20))

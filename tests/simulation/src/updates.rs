@@ -39,7 +39,7 @@ pub(crate) fn judge(ops: &Ops, ledger: &mut Ledger, heard_once: bool) {
     }
     let mut refused: BTreeMap<&str, bool> = BTreeMap::new();
     for (kind, outcome) in ops.all() {
-        let Kind::Update { id } = kind else {
+        let Kind::Update { id, .. } = kind else {
             continue;
         };
         *refused.entry(id).or_insert(true) &= *outcome == Outcome::Refused;

@@ -122,6 +122,7 @@ impl World {
         updating.until = until;
         updating.since = self.now;
         let kind = Kind::Update {
+            workflow_id: updating.key.workflow_id.clone(),
             id: updating.id().to_owned(),
         };
         (updating, kind)

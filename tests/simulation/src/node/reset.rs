@@ -2,39 +2,27 @@
 //!
 //! Between two steps anything may happen to the runs, the shard and the node.
 
-use cairn_history::execution::reset::{Fork, Keep, continued_by};
+use cairn_history::execution::reset::{Fork, continued_by};
 use cairn_history::execution::{Answer, Position, Question, Refusal, Reset};
-use cairn_history::id::{Key, RunId};
-use cairn_history::kind::Entropy;
+use cairn_history::id::{Entropy, RunId};
 use cairn_history::log::Record;
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
 
 use super::history::Asking;
 use super::{Asker, Purpose};
-use crate::event::{CallId, Op, Place, Reply};
+use crate::event::{CallId, Op, Place, Reply, Resetting};
 use crate::random::Seeded;
 use crate::world::World;
 
 /// How often a workflow may get another current run under our hands.
 const ROUNDS_MAX: usize = 5;
 
-/// What a client asks for.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    pub(crate) key: Key,
-    pub(crate) base: RunId,
-    /// The last event that is kept.
-    pub(crate) last: i64,
-    pub(crate) request_id: String,
-    pub(crate) keep: Keep,
-}
-
 /// A reset under way.
 #[derive(Debug)]
-pub(super) struct Resetting {
+pub(super) struct Underway {
     to: Place,
     id: CallId,
-    asked: Asked,
+    asked: Resetting,
     rounds: usize,
     step: Step,
 }
@@ -43,22 +31,11 @@ pub(super) struct Resetting {
 #[derive(Debug)]
 enum Step {
     Base,
-    Current {
-        base: Position,
-    },
-    Records {
-        base: Position,
-        current: Position,
-    },
+    Current { base: Position },
+    Records { base: Position, current: Position },
     Next(Box<Reading>),
-    Events {
-        reading: Box<Reading>,
-        at: Position,
-    },
-    Done {
-        run: RunId,
-        base_is_current: bool,
-    },
+    Events { reading: Box<Reading>, at: Position },
+    Done { base_is_current: bool },
     Pointed(RunId),
 }
 
@@ -74,53 +51,53 @@ struct Reading {
 }
 
 impl World {
-    pub(super) fn reset(&mut self, node: usize, to: Place, id: CallId, asked: Asked) {
-        let resetting = Resetting {
+    pub(super) fn reset(&mut self, node: usize, to: Place, id: CallId, asked: Resetting) {
+        let it = Underway {
             to,
             id,
             asked,
             rounds: 0,
             step: Step::Base,
         };
-        self.look_at_base(node, resetting);
+        self.look_at_base(node, it);
     }
 
-    fn look_at_base(&mut self, node: usize, resetting: Resetting) {
-        let base = Some(resetting.asked.base);
-        self.reset_asks(node, resetting, Step::Base, base, Question::Position);
+    fn look_at_base(&mut self, node: usize, it: Underway) {
+        let base = Some(it.asked.base);
+        self.reset_asks(node, it, Step::Base, base, Question::Position);
     }
 
     fn reset_asks(
         &mut self,
         node: usize,
-        resetting: Resetting,
+        it: Underway,
         step: Step,
         run: Option<RunId>,
         question: Question,
     ) {
-        let (to, id) = (resetting.to, resetting.id);
+        let (to, id) = (it.to, it.id);
         let asking = Asking {
-            key: resetting.asked.key.clone(),
+            key: it.asked.key.clone(),
             run,
             start_request_id: None,
             question,
         };
-        let number = self.keep_reset(node, Resetting { step, ..resetting });
+        let number = self.keep_reset(node, Underway { step, ..it });
         if !self.ask(node, Asker::Reset(number), asking) {
             self.nodes[node].resets.remove(&number);
             self.reply(node, to, id, Reply::NotHere);
         }
     }
 
-    fn reset_reads(&mut self, node: usize, resetting: Resetting, step: Step, op: Op) {
-        let number = self.keep_reset(node, Resetting { step, ..resetting });
+    fn reset_reads(&mut self, node: usize, it: Underway, step: Step, op: Op) {
+        let number = self.keep_reset(node, Underway { step, ..it });
         self.call_store(node, Purpose::Reset(number), op);
     }
 
-    fn keep_reset(&mut self, node: usize, resetting: Resetting) -> u64 {
+    fn keep_reset(&mut self, node: usize, it: Underway) -> u64 {
         self.calls += 1;
         let number = self.calls;
-        self.nodes[node].resets.insert(number, resetting);
+        self.nodes[node].resets.insert(number, it);
         number
     }
 
@@ -158,14 +135,13 @@ impl World {
             (Step::Next(reading), Err(Refusal::NoSuchWorkflow(_))) => {
                 self.reset_proposes(node, it, *reading, None);
             }
-            (Step::Done { run, base_is_current }, Ok(Answer::Reset(Some(new)))) => {
-                if new == run && !base_is_current {
-                    let base = Some(it.asked.base);
-                    let question = Question::ResetTo(run);
-                    self.reset_asks(node, it, Step::Pointed(run), base, question);
-                } else {
-                    self.reply(node, to, id, Reply::Reset(new));
+            (Step::Done { base_is_current }, Ok(Answer::Reset(Some(run)))) => {
+                if base_is_current {
+                    return self.reply(node, to, id, Reply::Reset(run));
                 }
+                let base = Some(it.asked.base);
+                let question = Question::ResetTo(run);
+                self.reset_asks(node, it, Step::Pointed(run), base, question);
             }
             (Step::Done { .. }, Ok(Answer::Reset(None))) if it.rounds < ROUNDS_MAX => {
                 it.rounds += 1;
@@ -228,7 +204,7 @@ impl World {
     }
 
     /// Goes on to the run that continued this one.
-    fn follow(&mut self, node: usize, it: Resetting, reading: Box<Reading>, at: &Position) {
+    fn follow(&mut self, node: usize, it: Underway, reading: Box<Reading>, at: &Position) {
         if at.run == reading.current {
             return self.reset_proposes(node, it, *reading, Some(at.next_event_id));
         }
@@ -244,7 +220,7 @@ impl World {
     fn reset_proposes(
         &mut self,
         node: usize,
-        it: Resetting,
+        it: Underway,
         reading: Reading,
         read_to: Option<i64>,
     ) {
@@ -270,7 +246,6 @@ impl World {
             options: Vec::new(),
         };
         let step = Step::Done {
-            run,
             base_is_current: base == current,
         };
         self.reset_asks(node, it, step, None, Question::Reset(Box::new(question)));

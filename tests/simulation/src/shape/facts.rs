@@ -8,6 +8,7 @@ use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
 
 use super::command::{text, timer};
+use super::updated::{Stage, Update};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -51,6 +52,8 @@ pub(super) struct Facts {
     pub(super) activities: BTreeMap<i64, Act>,
     pub(super) timers: BTreeMap<String, bool>,
     pub(super) signals: Vec<String>,
+    /// In the order in which they came.
+    pub(super) updates: Vec<Update>,
     pub(super) cancel_requested: bool,
 }
 
@@ -64,6 +67,10 @@ impl Facts {
 
     pub(super) fn fired(&self) -> u64 {
         self.timers.values().filter(|fired| **fired).count() as u64
+    }
+
+    pub(super) fn has_fired(&self, timer: &str) -> bool {
+        self.timers.get(timer).copied().unwrap_or_default()
     }
 
     pub(super) fn results(&self) -> String {
@@ -95,6 +102,12 @@ impl Facts {
     fn kin(&mut self, initiated: i64, kin: Kin) {
         if let Some(id) = self.initiated.get(&initiated) {
             self.children.insert(id.clone(), kin);
+        }
+    }
+
+    fn stage(&mut self, update: &str, stage: Stage) {
+        if let Some(update) = self.update(update) {
+            update.stage = stage;
         }
     }
 
@@ -184,6 +197,21 @@ impl Facts {
             }
             Some(Event::WorkflowExecutionSignaledEventAttributes(it)) => {
                 self.signals.push(text(it.input.as_ref()));
+            }
+            Some(Event::WorkflowExecutionUpdateAdmittedEventAttributes(it)) => {
+                if let Some(request) = &it.request {
+                    self.reached_by(request);
+                }
+            }
+            Some(Event::WorkflowExecutionUpdateAcceptedEventAttributes(it)) => {
+                if let Some(request) = &it.accepted_request {
+                    self.reached_by(request);
+                }
+                self.stage(&it.protocol_instance_id, Stage::Accepted);
+            }
+            Some(Event::WorkflowExecutionUpdateCompletedEventAttributes(it)) => {
+                let id = it.meta.as_ref().map_or("", |meta| &meta.update_id);
+                self.stage(id, Stage::Completed);
             }
             Some(Event::WorkflowExecutionCancelRequestedEventAttributes(_)) => {
                 self.cancel_requested = true;

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use cairn_history::execution::update::Message;
 use cairn_proto::temporal::api::command::v1::Command;
 use cairn_proto::temporal::api::command::v1::command::Attributes as Wanted;
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes as Event;
+use cairn_proto::temporal::api::update::v1::Request;
 
 use super::Shape;
 use super::command::text;
 use super::facts::Facts;
+use super::updated::{Stage, Update, messages};
 
 /// A replay of one run, as far as its events are known.
 #[derive(Clone, Debug)]
@@ -43,6 +46,7 @@ impl Replay {
             activities: BTreeMap::new(),
             timers: BTreeMap::new(),
             signals: Vec::new(),
+            updates: Vec::new(),
             cancel_requested: false,
         };
         Some(Self {
@@ -57,17 +61,20 @@ impl Replay {
     /// Takes in what comes next. An error is a history that this program cannot have made.
     pub(crate) fn feed(&mut self, events: &[HistoryEvent]) -> Result<(), String> {
         let known = self.last;
-        for event in events.iter().filter(|event| event.event_id > known) {
+        for (index, event) in events.iter().enumerate() {
+            if event.event_id <= known {
+                continue;
+            }
             if event.event_id != self.last + 1 {
                 return Err(format!("event {} follows {}", event.event_id, self.last));
             }
             self.last = event.event_id;
-            self.next(event)?;
+            self.next(event, &events[index + 1..])?;
         }
         Ok(())
     }
 
-    fn next(&mut self, event: &HistoryEvent) -> Result<(), String> {
+    fn next(&mut self, event: &HistoryEvent, rest: &[HistoryEvent]) -> Result<(), String> {
         if let Some(shown) = shown(event) {
             match self.expected.pop_front() {
                 Some(expected) if expected == shown => {}
@@ -90,8 +97,9 @@ impl Replay {
             }
             Some(Event::WorkflowTaskCompletedEventAttributes(it)) => {
                 let facts = self.started.remove(&it.started_event_id);
-                let facts = facts
+                let mut facts = facts
                     .ok_or_else(|| format!("event {}: completed, never started", event.event_id))?;
+                self.answered(&mut facts, rest);
                 self.expected = self.shape.step(&facts).iter().map(named).collect();
                 self.started.clear();
             }
@@ -100,9 +108,38 @@ impl Replay {
         Ok(())
     }
 
-    /// The commands of the task that was started last.
-    pub(crate) fn decide(&self) -> Vec<Command> {
-        self.shape.step(&self.facts)
+    /// A task was completed: what it accepted had come as messages, and what it knew from history and did not accept it rejected.
+    fn answered(&mut self, facts: &mut Facts, rest: &[HistoryEvent]) {
+        let of_task = rest.iter().take_while(|event| shown(event).is_some());
+        let mut accepted = BTreeSet::new();
+        for event in of_task {
+            if let Some(Event::WorkflowExecutionUpdateAcceptedEventAttributes(it)) =
+                &event.attributes
+            {
+                accepted.insert(it.protocol_instance_id.as_str());
+                if let Some(request) = &it.accepted_request {
+                    facts.reached_by(request);
+                }
+            }
+        }
+        let rejected = |update: &Update| {
+            update.stage == Stage::New
+                && facts.knows(update.id())
+                && !accepted.contains(update.id())
+        };
+        self.facts.updates.retain(|update| !rejected(update));
+    }
+
+    /// The answer to the task that was started last, with which these updates came. `by`: who answers.
+    pub(crate) fn decide(&self, requests: &[Request], by: &str) -> (Vec<Command>, Vec<Message>) {
+        let mut facts = self.facts.clone();
+        for request in requests {
+            facts.reached_by(request);
+        }
+        let commands = self.shape.step(&facts);
+        let by = format!("{by} at {}", self.last);
+        let messages = messages(self.shape, &facts, &commands, &by, self.last - 1);
+        (commands, messages)
     }
 }
 
@@ -132,6 +169,7 @@ fn named(command: &Command) -> String {
         Some(Wanted::RequestCancelExternalWorkflowExecutionCommandAttributes(it)) => {
             format!("cancel {}", it.workflow_id)
         }
+        Some(Wanted::ProtocolMessageCommandAttributes(it)) => it.message_id.clone(),
         other => format!("{other:?}"),
     }
 }
@@ -161,6 +199,13 @@ fn shown(event: &HistoryEvent) -> Option<String> {
         Some(Event::WorkflowExecutionFailedEventAttributes(_)) => "failed".to_owned(),
         Some(Event::WorkflowExecutionCanceledEventAttributes(_)) => "canceled".to_owned(),
         Some(Event::WorkflowExecutionContinuedAsNewEventAttributes(_)) => "again".to_owned(),
+        Some(Event::WorkflowExecutionUpdateAcceptedEventAttributes(it)) => {
+            format!("{}/accept", it.protocol_instance_id)
+        }
+        Some(Event::WorkflowExecutionUpdateCompletedEventAttributes(it)) => {
+            let id = it.meta.as_ref().map_or("", |meta| &meta.update_id);
+            format!("{id}/respond")
+        }
         Some(Event::MarkerRecordedEventAttributes(it)) => format!("marker {}", it.marker_name),
         Some(Event::WorkflowPropertiesModifiedEventAttributes(_)) => "memo".to_owned(),
         _ => return None,
