@@ -56,6 +56,14 @@ pub enum Fault {
     EffectTwiceAcrossContinueAsNew,
     /// A speculative workflow task is recorded although its worker has only rejected.
     SpeculativeTaskRecorded,
+    /// Whoever asks again for an update that was completed is told another outcome.
+    UpdateOutcomeForgotten,
+    /// A reset that is asked for again is done again.
+    ResetRepeated,
+    /// What waits in the buffer of a run that is reset does not come again.
+    ResetWithoutBuffered,
+    /// An activity that is paused is given out.
+    PausedActivityStarted,
 }
 
 /// Does this process have the bug?
@@ -102,6 +110,10 @@ fn chosen() -> Option<Fault> {
         "effect-before-commit" => Fault::EffectBeforeCommit,
         "effect-twice-across-continue-as-new" => Fault::EffectTwiceAcrossContinueAsNew,
         "speculative-task-recorded" => Fault::SpeculativeTaskRecorded,
+        "update-outcome-forgotten" => Fault::UpdateOutcomeForgotten,
+        "reset-repeated" => Fault::ResetRepeated,
+        "reset-without-buffered" => Fault::ResetWithoutBuffered,
+        "paused-activity-started" => Fault::PausedActivityStarted,
         _ => {
             tracing::error!(name, "no such planted bug");
             std::process::abort()

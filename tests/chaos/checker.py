@@ -104,6 +104,55 @@ def updates(world: World) -> Iterator[Violation]:
                 yield Violation("I-8", f"{run.run_id} has {word} an update twice: {ids}")
 
 
+def resets(world: World) -> Iterator[Violation]:
+    """A reset that was acknowledged is there (I-1), once for its request (I-8), and begins as its base did (I-15); signals behind the point come again."""
+    told: dict[tuple[str, str], set[str]] = defaultdict(set)
+    asked: dict[str, set[str]] = defaultdict(set)
+    for op in world.ops:
+        if op.kind == "reset" and op.outcome != "fail":
+            asked[op.fields["run_id"]].add(op.fields["request_id"])
+    for op in world.acked("reset"):
+        new = op.result["new_run_id"]
+        told[op.fields["run_id"], op.fields["request_id"]].add(new)
+        run = world.runs.get(new)
+        if run is None or run.reset is None or run.reset[0] != op.fields["run_id"]:
+            yield Violation("I-1", f"{op.fields} was acknowledged, {new} did not come of it")
+    for key, runs in told.items():
+        if len(runs) > 1:
+            yield Violation("I-8", f"reset {key} made {sorted(runs)}")
+    made: dict[str, int] = defaultdict(int)
+    for run in world.runs.values():
+        if run.reset is None:
+            continue
+        base_id, point = run.reset
+        made[base_id] += 1
+        base = world.runs.get(base_id)
+        if base is None:
+            continue
+        if list(run.events[:point]) != list(base.events[:point]):
+            yield Violation("I-15", f"{run.run_id} does not begin as {base_id} did")
+        again = signals(Run(base.workflow_id, base_id, base.events[point:]))
+        if signals(run)[: len(signals(base))] != signals(base):
+            yield Violation("I-1", f"{again} came to {base_id} behind the point, and to {run.run_id} came {signals(run)}")
+    for base_id, count in made.items():
+        if count > len(asked[base_id]):
+            yield Violation("I-8", f"{base_id} was reset {count} times for {len(asked[base_id])} requests")
+
+
+def operated(world: World) -> Iterator[Violation]:
+    """I-5: an activity that is paused is not given out to a poll that began since."""
+    invoked = {op.number: op.invoked_at for op in world.ops}
+    paused: dict[tuple[str, str], int] = {}
+    for op in world.ops:
+        key = (op.fields.get("run_id", ""), op.fields.get("activity_id", ""))
+        if op.kind == "pause" and op.ok and op.answered_at is not None:
+            paused[key] = op.answered_at
+        elif op.kind == "unpause":
+            paused.pop(key, None)
+        elif op.kind == "task" and op.ok and key in paused and invoked.get(op.fields["began"], -1) > paused[key]:
+            yield Violation("I-5", f"{key} was paused, and attempt {op.fields['attempt']} was given out")
+
+
 def signal_key(op: Op) -> str:
     """What makes a signal recognizable in a history: its input."""
     return str(op.fields["number"])
@@ -230,9 +279,9 @@ def uniqueness(world: World) -> Iterator[Violation]:
         if run.events:
             of_id[run.workflow_id].append(run)
     for workflow_id, runs in of_id.items():
-        runs.sort(key=lambda run: nanoseconds(run.events[0]))
+        runs.sort(key=lambda run: run.began)
         for earlier, later in zip(runs, runs[1:], strict=False):
-            if earlier.close is None or nanoseconds(earlier.close) > nanoseconds(later.events[0]):
+            if earlier.close is None or nanoseconds(earlier.close) > later.began:
                 yield Violation("I-7", f"{workflow_id}: {earlier.run_id} was open when {later.run_id} started")
 
 
@@ -256,7 +305,7 @@ def idempotency(world: World) -> Iterator[Violation]:
             yield Violation("I-8", f"start {key} made {sorted(found)}")
     firsts: dict[str, int] = defaultdict(int)
     for run in world.runs.values():
-        if run.names[:1] == ["WorkflowExecutionStarted"] and not attributes(run.events[0]).continued_execution_run_id:
+        if run.names[:1] == ["WorkflowExecutionStarted"] and not attributes(run.events[0]).continued_execution_run_id and run.reset is None:
             firsts[run.workflow_id] += 1
         heard = signals(run)
         if len(heard) != len(set(heard)):
@@ -450,6 +499,8 @@ RULES: tuple[Callable[[World], Iterator[Violation]], ...] = (
     uniqueness,
     idempotency,
     updates,
+    resets,
+    operated,
     order,
     read_your_acks,
     visibility,

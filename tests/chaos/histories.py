@@ -48,6 +48,20 @@ class Run:
                 yield event, attributes(event)
 
     @property
+    def reset(self) -> tuple[str, int] | None:
+        """The run from which this one came by a reset, and how many events it has of it."""
+        for event, found in self.named("WorkflowTaskFailed"):
+            if found.new_run_id == self.run_id:
+                return found.base_run_id, found.started_event_id
+        return None
+
+    @property
+    def began(self) -> int:
+        """When it became a run of its own, in nanoseconds."""
+        reset = self.reset
+        return nanoseconds(self.events[reset[1] if reset else 0])
+
+    @property
     def close(self) -> HistoryEvent | None:
         """The last event, if it closes the run."""
         return self.events[-1] if self.names and self.names[-1] in CLOSES else None

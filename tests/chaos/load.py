@@ -33,7 +33,7 @@ WATCH_SECONDS = 0.3
 FOREVER_SECONDS = 1e9
 UNATTENDED = 0.5
 AGAIN_SECONDS = 0.05
-SHAPES = ("Pipeline", "Timers", "Collect", "Collect", "Stop", "Wait", "Continued", "External", "Counter", "Family")
+SHAPES = ("Pipeline", "Timers", "Collect", "Collect", "Stop", "Wait", "Continued", "External", "Counter", "Family", "Rewound", "Operated")
 
 
 def number_payload(value: Any) -> Payloads:
@@ -178,6 +178,8 @@ def told(kind: str, answer: Any) -> dict[str, Any]:
         case "update":
             result = answer.outcome.success.payloads[0].data.decode() if answer.outcome.HasField("success") else ""
             return {"stage": answer.stage, "result": result, "rejected": answer.outcome.HasField("failure")}
+        case "reset":
+            return {"new_run_id": answer.run_id}
         case _:
             return {}
 
@@ -220,6 +222,16 @@ class Driver:
                     await self.update(number)
                     if self.rng.random() < 0.2:
                         await self.read()
+            case "Rewound":
+                half = signals // 2
+                for number in range(1, half + 1):
+                    await self.signal(number)
+                if not await self.reset():
+                    return
+                for number in range(half + 1, signals + 1):
+                    await self.signal(number)
+            case "Operated":
+                await self.pause()
             case "Stop":
                 await self.cancel()
                 await self.read()
@@ -251,7 +263,7 @@ class Driver:
                 argument: Any = 3
             case "Timers":
                 argument = [10, 100, 700, 1500]
-            case "Collect" | "Counter" | "Family":
+            case "Collect" | "Counter" | "Family" | "Rewound":
                 argument = signals
             case "Continued":
                 argument = 2
@@ -281,8 +293,8 @@ class Driver:
         return True
 
     async def again(self, signals: int) -> None:
-        """The same start request after the close: must find the run, not make one. Not for chains, whose current run is another."""
-        if self.shape != "Continued":
+        """The same start request after the close: must find the run, not make one. Not where the current run is another."""
+        if self.shape not in ("Continued", "Rewound"):
             self.say("repeated start")
             await self.certain("start", {"request_id": f"request of {self.workflow_id}"}, "StartWorkflowExecution", self.rejecting(signals))
 
@@ -356,6 +368,38 @@ class Driver:
         self.say("terminate")
         request = ws.TerminateWorkflowExecutionRequest(namespace="default", workflow_execution=self.execution(), reason="chaos")
         await self.watched(self.certain("terminate", {}, "TerminateWorkflowExecution", request))
+
+    async def reset(self) -> bool:
+        """Goes back to the end of the first workflow task; sometimes the same is asked twice at once. From then on the new run is meant."""
+        self.say("reset")
+        point = await until(self.first_task, f"{self.workflow_id} to have done a workflow task", FOREVER_SECONDS)
+        fields = {"request_id": f"{self.workflow_id} reset", "point": point}
+        request = ws.ResetWorkflowExecutionRequest(
+            namespace="default", workflow_execution=self.execution(), reason="chaos", workflow_task_finish_event_id=point, request_id=fields["request_id"]
+        )
+        asked = 2 if self.rng.random() < 0.3 else 1
+        answers = await asyncio.gather(*(self.certain("reset", fields, "ResetWorkflowExecution", request) for _ in range(asked)))
+        told = [answer.run_id for answer in answers if answer is not None]
+        self.run_id = told[0] if told else self.run_id
+        return bool(told)
+
+    async def first_task(self) -> int:
+        """Where the first workflow task was completed; 0 if none was."""
+        try:
+            shown = await self.load.raw.history(self.workflow_id, self.run_id)
+        except Refused:
+            return 0
+        return next((event.event_id for event in shown if event_name(event) == "WorkflowTaskCompleted"), 0)
+
+    async def pause(self) -> None:
+        """Pauses the activity, and lets it go on after a while: neither may be lost."""
+        self.say("pause")
+        fields = {"activity_id": "1"}
+        request = ws.PauseActivityRequest(namespace="default", execution=self.execution(), id="1", request_id=f"{self.workflow_id} pause")
+        await self.certain("pause", fields, "PauseActivity", request)
+        await asyncio.sleep(self.rng.uniform(0.0, 2.0))
+        self.say("unpause")
+        await self.certain("unpause", fields, "UnpauseActivity", ws.UnpauseActivityRequest(namespace="default", execution=self.execution(), id="1"))
 
     async def query(self) -> None:
         """A query: must have seen every signal acknowledged before it."""

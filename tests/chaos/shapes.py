@@ -11,6 +11,8 @@
 | External  | an activity that a raw client does               | heartbeats, completions, deaths  |
 | Counter   | adds what updates bring, refuses negative ones   | updates, some twice, some bad    |
 | Family    | calls one child in a chain, leaves another one   | the end of both children         |
+| Rewound   | waits for numbered signals, as Collect           | signals around a reset           |
+| Operated  | an activity that a raw client does, as External  | a pause, and its end             |
 """
 
 from __future__ import annotations
@@ -86,6 +88,14 @@ class Collect:
 
 
 @workflow.defn
+class Rewound(Collect):
+    @workflow.run
+    async def run(self, expected: int) -> list[int]:
+        await workflow.wait_condition(lambda: len(self.heard) >= expected)
+        return self.heard
+
+
+@workflow.defn
 class Stop:
     @workflow.run
     async def run(self) -> None:
@@ -124,6 +134,13 @@ class External:
             retry_policy=QUICK,
             result_type=str,
         )
+
+
+@workflow.defn
+class Operated(External):
+    @workflow.run
+    async def run(self) -> str:
+        return await super().run()
 
 
 @workflow.defn
@@ -184,5 +201,5 @@ class Family:
 CHILDREN = ("heir", "stop")
 """What ends the ids of a family's children."""
 
-WORKFLOWS = [Pipeline, Timers, Collect, Stop, Wait, Continued, External, Counter, Heir, Family]
+WORKFLOWS = [Pipeline, Timers, Collect, Stop, Wait, Continued, External, Counter, Heir, Family, Rewound, Operated]
 ACTIVITIES = [step]

@@ -460,6 +460,91 @@ def test_an_update_that_was_done_twice(fabric: Fabric) -> None:
     assert "I-8" in fabric.promises()
 
 
+def before_reset() -> list[HistoryEvent]:
+    """A run that hears a signal behind its first workflow task and is reset to there."""
+    return [
+        event(1, "WorkflowExecutionStarted", 6.0),
+        event(2, "WorkflowTaskScheduled", 6.0),
+        event(3, "WorkflowTaskStarted", 6.1),
+        event(4, "WorkflowTaskCompleted", 6.2),
+        event(5, "WorkflowExecutionSignaled", 6.3, input=payload("1")),
+        event(6, "WorkflowExecutionTerminated", 6.4),
+    ]
+
+
+def behind_reset() -> list[HistoryEvent]:
+    """The run that goes on."""
+    return [
+        *before_reset()[:3],
+        event(4, "WorkflowTaskFailed", 6.4, base_run_id="b", new_run_id="n", started_event_id=3),
+        event(5, "WorkflowExecutionSignaled", 6.4, input=payload("1")),
+        event(6, "WorkflowExecutionCompleted", 6.5),
+    ]
+
+
+@pytest.fixture
+def rewound(fabric: Fabric) -> Fabric:
+    """The same world with a run that was reset."""
+    fabric.runs["b"] = Run("x", "b", before_reset(), 5, 6, 5)
+    fabric.runs["n"] = Run("x", "n", behind_reset(), 2, 6, 2)
+    fabric.counts |= {"Completed": 2, "Terminated": 1}
+    fabric.op("start", {"workflow_id": "x", "request_id": "q3"}, {"run_id": "b", "started": True})
+    fabric.op("reset", {"workflow_id": "x", "run_id": "b", "request_id": "q4", "point": 4}, {"new_run_id": "n"})
+    return fabric
+
+
+def test_nothing_is_wrong_behind_a_reset(rewound: Fabric) -> None:
+    assert rewound.promises() == set()
+
+
+def test_a_reset_that_was_told_and_is_nowhere(rewound: Fabric) -> None:
+    rewound.op("reset", {"workflow_id": "x", "run_id": "b", "request_id": "q5", "point": 4}, {"new_run_id": "gone"})
+    assert rewound.promises() == {"I-1"}
+
+
+def test_a_reset_that_was_done_twice(rewound: Fabric) -> None:
+    again = [*before_reset()[:3], event(4, "WorkflowTaskFailed", 6.6, base_run_id="b", new_run_id="m", started_event_id=3), *behind_reset()[4:]]
+    rewound.runs["m"] = Run("x", "m", again, 2, 6, 2)
+    rewound.counts["Completed"] += 1
+    assert "I-8" in rewound.promises()
+
+
+def test_a_request_that_was_told_two_runs(rewound: Fabric) -> None:
+    rewound.op("reset", {"workflow_id": "x", "run_id": "b", "request_id": "q4", "point": 4}, {"new_run_id": "s"})
+    assert "I-8" in rewound.promises()
+
+
+def test_a_reset_that_begins_otherwise(rewound: Fabric) -> None:
+    rewound.rewrite(lambda events: setattr(events[1].event_time, "seconds", 1), "n")
+    assert rewound.promises() == {"I-15"}
+
+
+def test_a_reset_that_loses_a_signal(rewound: Fabric) -> None:
+    rewound.rewrite(lambda events: (events.pop(4), numbered(events)), "n")  # type: ignore[func-returns-value]
+    assert rewound.promises() == {"I-1"}
+
+
+def test_two_runs_that_overlap_behind_a_reset(rewound: Fabric) -> None:
+    rewound.rewrite(lambda events: setattr(events[5].event_time, "seconds", 7), "b")
+    assert rewound.promises() == {"I-7"}
+
+
+def paused(fabric: Fabric, until: bool) -> None:
+    """An activity is paused, perhaps not for ever, and given out to a poll that began behind that."""
+    activity = {"run_id": "r", "activity_id": "b"}
+    fabric.op("pause", activity)
+    if until:
+        fabric.op("unpause", activity)
+    between = fabric.op("query", {"run_id": "r"}, outcome="doubt")
+    fabric.op("task", {**activity, "attempt": 1, "details": 0, "began": between.number})
+
+
+@pytest.mark.parametrize("until", [True, False])
+def test_a_paused_activity_is_given_out(fabric: Fabric, until: bool) -> None:
+    paused(fabric, until)
+    assert fabric.promises() == (set() if until else {"I-5"})
+
+
 def test_a_task_in_hand_may_be_speculative() -> None:
     events = [*successor(), event(3, "WorkflowTaskStarted", 5.1)]
     assert len(finished(events)) == 1

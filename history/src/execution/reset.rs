@@ -44,6 +44,7 @@ use super::{
 use crate::id::{RunId, Time};
 use crate::kind::{Context, Kind, Stop, Unavailable};
 use crate::log::Record;
+use crate::planted::{Fault, planted};
 
 /// Who ends the current run.
 const RESETTER_IDENTITY: &str = "history-resetter";
@@ -81,6 +82,8 @@ pub struct Keep {
 pub struct Fork {
     records: Vec<Record>,
     state: State,
+    /// Whose the records are, if the base had them of another run.
+    owner: Option<RunId>,
 }
 
 impl Fork {
@@ -104,6 +107,7 @@ impl Fork {
             })?,
         };
         let later = records.split_off(end + 1);
+        let owner = later.iter().find_map(came_from);
         let state = fold(run, &records)?;
         let has_task = state.task.current.as_ref().is_some_and(|task| task.written);
         if !state.is_open() || !has_task {
@@ -116,8 +120,23 @@ impl Fork {
         let later = later.iter().map(|record| events(&record.events));
         let later = [Ok(rest)].into_iter().chain(later);
         let later = later.collect::<Result<Vec<_>, _>>()?.concat();
-        Ok((Self { records, state }, later))
+        let fork = Self {
+            records,
+            state,
+            owner,
+        };
+        Ok((fork, later))
     }
+}
+
+/// The run that the records before this one are of, if it begins another one.
+fn came_from(record: &Record) -> Option<RunId> {
+    let changes = Changes::decode(record.changes.clone()).ok()?.changes;
+    let mut changes = changes.into_iter().filter_map(|it| it.change);
+    changes.find_map(|change| match change {
+        Change::ResetFrom(it) => it.base_run_id.as_slice().try_into().ok().map(RunId),
+        _ => None,
+    })
 }
 
 /// Makes the record end at this event; which one it is, and what it held behind that.
@@ -195,7 +214,8 @@ pub(crate) fn reset(
     events: &[HistoryEvent],
     context: &mut Context<'_>,
 ) -> Outcome {
-    if run.state.reset.request_id.as_ref() == Some(&question.request_id) {
+    let again = run.state.reset.request_id.as_ref() == Some(&question.request_id);
+    if again && !planted(Fault::ResetRepeated) {
         return answer_now(context.ticket, Answer::Reset(Some(run.id)));
     }
     if run.id != question.current {
@@ -224,7 +244,8 @@ pub(crate) fn reset(
     }
     let ended = ending.finish().map_err(Stop::Refused)?;
     let flushed = ended.iter().flat_map(|ended| &ended.events);
-    let flushed = flushed.filter(|_| question.read_to.is_some());
+    let all = question.read_to.is_some() && !planted(Fault::ResetWithoutBuffered);
+    let flushed = flushed.filter(|_| all);
     let from_base = question.base == run.id;
     let later = question.later.iter().enumerate();
     let later = later.map(|(index, event)| (event, index < question.of_base));
@@ -253,7 +274,7 @@ fn begin<'a>(
         .filter(|timeout| !timeout.is_zero())
         .map_or(0, |timeout| wire::round(draft.now.after(timeout)).0);
     draft.change(Change::ResetFrom(record::ResetFrom {
-        base_run_id: question.base.0.to_vec(),
+        base_run_id: question.fork.owner.unwrap_or(question.base).0.to_vec(),
         request_id: question.request_id.clone(),
         execution_expiration: expiration,
     }));

@@ -36,6 +36,7 @@ use super::{
 };
 use crate::id::{RunId, Ticket, Time};
 use crate::kind::{Context, Stop};
+use crate::planted::{Fault, planted};
 
 mod answered;
 mod message;
@@ -188,6 +189,7 @@ fn recorded(
             return Ok(Some(Updated::at(run, update_id, Stage::Accepted)));
         }
         Standing::Accepted(_) => Some(without_outcome()),
+        Standing::Completed(_) if planted(Fault::UpdateOutcomeForgotten) => Some(without_outcome()),
         Standing::Completed(event_id) => {
             Some(outcome_in(events, event_id).ok_or_else(|| Stop::Needs(vec![event_id]))?)
         }

@@ -6,7 +6,8 @@
 //! | I-16 | a signal or request to cancel is heard once in a chain, by whom it was meant for, and only if an event asks for it; each event that asks is answered once |
 //!
 //! A message goes to whoever has the id when it arrives. One that comes again behind the end of a chain, late, is new to the chain that
-//! somebody else has begun since.
+//! somebody else has begun since. A run that came of a reset begins a chain: what its base heard behind the point it may hear again. What a
+//! run and those that came of it by resets have sent is counted together, and what it has of its base is its base's.
 //!
 //! Deliberately absent: whether it happens in time (`judge`).
 
@@ -21,13 +22,13 @@ use crate::ledger::{Kept, Ledger};
 /// What all histories say.
 #[derive(Default)]
 struct Said {
-    /// Signals that a run asked for, by the workflow that was meant, and how many it was told to have arrived.
+    /// Signals that a run asked for, by the workflow that was meant, and those that it was told to have arrived.
     asked: BTreeMap<(RunId, String), usize>,
-    told: BTreeMap<(RunId, String), usize>,
-    /// Signals that arrived, by sender, receiver and the first run of its chain; and each by that and its request id.
+    told: BTreeMap<(RunId, String), BTreeSet<(RunId, i64)>>,
+    /// Signals that arrived, by sender, receiver and where its chain began; and each by that and its request id.
     heard: BTreeMap<(RunId, String, RunId), usize>,
     requests: BTreeMap<(RunId, String), usize>,
-    /// Requests to cancel by the first run of the chain, sender and event.
+    /// Requests to cancel by the beginning of the chain, sender and event.
     cancels: BTreeMap<(RunId, RunId, i64), usize>,
     /// Children that were asked for, and the runs that were begun for that.
     wanted: BTreeMap<(RunId, i64), String>,
@@ -38,7 +39,7 @@ struct Said {
 pub(crate) fn judge(ledger: &mut Ledger) {
     let mut said = Said::default();
     for (run, kept) in &ledger.runs {
-        said.read(*run, kept);
+        said.read(ledger, *run, kept);
     }
     said.signals();
     said.children(ledger);
@@ -57,13 +58,17 @@ fn id_of(execution: Option<&WorkflowExecution>) -> String {
 }
 
 impl Said {
-    fn read(&mut self, run: RunId, kept: &Kept) {
+    fn read(&mut self, ledger: &Ledger, run: RunId, kept: &Kept) {
+        let of_base = kept.reset.as_ref().map_or(0, |reset| reset.point);
+        let chain = ledger.chain(run);
         let mut answered = BTreeSet::new();
-        for event in &kept.events {
+        for (index, event) in kept.events.iter().enumerate() {
             let Some(attributes) = &event.attributes else {
                 continue;
             };
-            self.event(run, kept, event.event_id, attributes);
+            if index >= of_base {
+                self.event(ledger, run, (kept, chain), event.event_id, attributes);
+            }
             if let Some(once) = answers(attributes)
                 && !answered.insert(once)
             {
@@ -74,7 +79,14 @@ impl Said {
         }
     }
 
-    fn event(&mut self, run: RunId, kept: &Kept, id: i64, attributes: &Attributes) {
+    fn event(
+        &mut self,
+        ledger: &Ledger,
+        run: RunId,
+        (kept, chain): (&Kept, RunId),
+        id: i64,
+        attributes: &Attributes,
+    ) {
         match attributes {
             Attributes::WorkflowExecutionStartedEventAttributes(it)
                 if it.parent_workflow_execution.is_some()
@@ -90,9 +102,8 @@ impl Said {
             Attributes::WorkflowExecutionSignaledEventAttributes(it)
                 if it.external_workflow_execution.is_some() =>
             {
-                let sender = run_of(it.external_workflow_execution.as_ref());
+                let sender = ledger.root(run_of(it.external_workflow_execution.as_ref()));
                 let receiver = kept.row.workflow_id.clone();
-                let chain = kept.row.first_run;
                 *self.heard.entry((sender, receiver, chain)).or_default() += 1;
                 let request = (chain, it.request_id.clone());
                 *self.requests.entry(request).or_default() += 1;
@@ -101,16 +112,21 @@ impl Said {
                 if it.external_initiated_event_id > 0 =>
             {
                 let sender = run_of(it.external_workflow_execution.as_ref());
-                let asked = (kept.row.first_run, sender, it.external_initiated_event_id);
+                let asked = (chain, sender, it.external_initiated_event_id);
                 *self.cancels.entry(asked).or_default() += 1;
             }
             Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(it) => {
                 let target = id_of(it.workflow_execution.as_ref());
-                *self.asked.entry((run, target)).or_default() += 1;
+                *self.asked.entry((ledger.root(run), target)).or_default() += 1;
             }
             Attributes::ExternalWorkflowExecutionSignaledEventAttributes(it) => {
                 let target = id_of(it.workflow_execution.as_ref());
-                *self.told.entry((run, target)).or_default() += 1;
+                let once = (
+                    ledger.writer(run, it.initiated_event_id),
+                    it.initiated_event_id,
+                );
+                let told = self.told.entry((ledger.root(run), target)).or_default();
+                told.insert(once);
             }
             Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(it) => {
                 self.wanted.insert((run, id), it.workflow_id.clone());
@@ -181,7 +197,8 @@ impl Said {
                 .filter(|kept| kept.row.workflow_id == *receiver && kept.row.is_open())
                 .flat_map(|kept| &kept.buffered)
                 .count();
-            if *told > heard + buffered {
+            let told = told.len();
+            if told > heard + buffered {
                 let what = format!(
                     "{sender} was told that {told} signals arrived at {receiver}, which heard {heard}"
                 );

@@ -1,5 +1,6 @@
 //! Clients: one question after the other, repeated under the same request id until it is answered or given up.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use cairn_history::execution::{Answer, Question, RequestCancel, Signal, Start, Terminate};
@@ -14,6 +15,13 @@ use crate::shape::{QUEUE, Shape, payloads};
 use crate::worker::{NAMESPACE, is_unclear};
 use crate::world::World;
 
+mod operate;
+mod reset;
+mod update;
+
+use update::Updating;
+pub(crate) use update::said;
+
 /// What a payload may have here: small, so that it is cheap to have more.
 pub(crate) const BLOB_BYTES_MAX: usize = 300;
 const RPC: Duration = Duration::from_secs(8);
@@ -24,6 +32,11 @@ pub(crate) struct Client {
     nth: u64,
     /// What it has started, for questions about a run.
     known: Vec<(Key, RunId)>,
+    /// Those of them that want to be updated, and the updates that it has sent.
+    updated: Vec<(Key, RunId)>,
+    updates: Vec<Updating>,
+    /// Where runs can be reset to, as their histories told: the last events to keep.
+    points: VecDeque<(Key, RunId, i64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +47,25 @@ struct Doing {
     tries: u32,
     /// What the answer must show.
     seen: Option<Seen>,
+    /// An update is asked for anew each time.
+    updating: Option<Updating>,
+}
+
+/// What a client has thought of.
+struct Drawn {
+    call: Call,
+    kind: Kind,
+    updating: Option<Updating>,
+}
+
+impl From<(Call, Kind)> for Drawn {
+    fn from((call, kind): (Call, Kind)) -> Self {
+        Self {
+            call,
+            kind,
+            updating: None,
+        }
+    }
 }
 
 impl World {
@@ -42,11 +74,20 @@ impl World {
         if let Some(doing) = self.clients[index].doing.clone() {
             return self.client_asks(index, doing);
         }
-        if self.healed {
-            return;
-        }
-        self.clients[index].nth += 1;
-        let (call, kind) = self.draw(index);
+        let drawn = if self.healed {
+            match self.let_go_on(index) {
+                Some(drawn) => drawn,
+                None => return,
+            }
+        } else {
+            self.clients[index].nth += 1;
+            self.draw(index)
+        };
+        let Drawn {
+            call,
+            kind,
+            updating,
+        } = drawn;
         let op = self.ops.begin(kind);
         let id = CallId(0);
         self.client_asks(
@@ -57,6 +98,7 @@ impl World {
                 id,
                 tries: 0,
                 seen: None,
+                updating,
             },
         );
     }
@@ -64,6 +106,9 @@ impl World {
     fn client_asks(&mut self, index: usize, mut doing: Doing) {
         doing.tries += 1;
         doing.id = self.call_id();
+        if let Some(updating) = doing.updating.as_ref().filter(|_| doing.tries > 1) {
+            doing.call = updating.call(self.random.chance(500));
+        }
         doing.seen = reads::asked(&doing.call, &self.ledger);
         let from = Place::Client(index);
         let to = Place::Node(self.random.index(self.nodes.len()));
@@ -86,15 +131,22 @@ impl World {
         if self.glanced(id, reply) {
             return;
         }
-        let Some(doing) = self.clients[index]
+        let Some(mut doing) = self.clients[index]
             .doing
             .clone()
             .filter(|doing| doing.id == id)
         else {
             return;
         };
-        if is_unclear(reply) {
-            let gives_up = doing.tries > 20 || (!self.healed && self.random.chance(120));
+        let is_early = doing.updating.as_mut().is_some_and(|it| !it.hears(reply));
+        if is_early {
+            self.ops.told(doing.op, heard(reply));
+        }
+        if is_early || is_unclear(reply) {
+            // Whoever waits for an update behind the heal wants to know.
+            let waits = self.healed && doing.updating.is_some();
+            let gives_up =
+                (doing.tries > 20 && !waits) || (!self.healed && self.random.chance(120));
             if !gives_up {
                 let wait = self
                     .random
@@ -118,38 +170,38 @@ impl World {
 
     fn client_learns(&mut self, index: usize, doing: &Doing, reply: &Reply) {
         reads::heard(doing.seen.as_ref(), reply, &mut self.ledger);
-        let outcome = match reply {
-            // Refused behind a try without answer: perhaps it was that one which did it.
-            Reply::Refused(_) if doing.tries > 1 => Outcome::InDoubt,
-            Reply::Refused(_) => Outcome::Refused,
+        match reply {
             Reply::Answered {
                 answer: Answer::Started(started),
                 ..
             } => {
-                if let Call::Ask { key, .. } = &doing.call {
-                    self.clients[index].known.push((key.clone(), started.run));
-                }
-                Outcome::Started {
-                    run: started.run,
-                    fresh: started.started,
+                if let Call::Ask { key, question, .. } = &doing.call {
+                    let client = &mut self.clients[index];
+                    client.known.push((key.clone(), started.run));
+                    if wants_updates(question) {
+                        client.updated.push((key.clone(), started.run));
+                    }
                 }
             }
-            Reply::Answered {
-                answer: Answer::Signaled { run, .. },
-                ..
-            } => Outcome::Signaled { run: *run },
-            Reply::History { run, open, .. } => {
+            Reply::History { run, open, events } => {
+                if let Call::Read { key, .. } = &doing.call {
+                    self.clients[index].sees_points(key, *run, events);
+                }
                 self.clients[index]
                     .known
                     .retain(|(_, known)| known != run || *open);
-                Outcome::Acked
             }
-            _ => Outcome::Acked,
+            _ => {}
+        }
+        // Refused behind a try without answer: perhaps it was that one which did it.
+        let outcome = match heard(reply) {
+            Outcome::Refused if doing.tries > 1 => Outcome::InDoubt,
+            heard => heard,
         };
         self.ops.end(doing.op, outcome);
     }
 
-    fn draw(&mut self, index: usize) -> (Call, Kind) {
+    fn draw(&mut self, index: usize) -> Drawn {
         let nth = self.clients[index].nth;
         let id = self.random.below(self.plan.ids);
         let mut key = Key {
@@ -165,8 +217,8 @@ impl World {
         }
         let request_id = format!("c{index}-{nth}");
         match self.random.below(100) {
-            0..45 => self.draw_start(key, request_id),
-            45..70 => {
+            0..40 => self.draw_start(key, request_id).into(),
+            40..62 => {
                 let mut signal = signal(format!("c{index}"), &request_id);
                 if self.random.chance(60) {
                     signal.input = Some(payloads(&format!(
@@ -179,9 +231,9 @@ impl World {
                     nth,
                     request_id,
                 };
-                (ask(key, run, None, Question::Signal(signal)), kind)
+                (ask(key, run, None, Question::Signal(signal)), kind).into()
             }
-            70..74 => {
+            62..66 => {
                 let cancel = RequestCancel {
                     reason: String::new(),
                     identity: String::new(),
@@ -193,8 +245,9 @@ impl World {
                     ask(key, run, None, Question::RequestCancel(cancel)),
                     Kind::Cancel,
                 )
+                    .into()
             }
-            74..76 => {
+            66..68 => {
                 let terminate = Terminate {
                     reason: request_id,
                     details: None,
@@ -206,9 +259,23 @@ impl World {
                     ask(key, run, None, Question::Terminate(terminate)),
                     Kind::Terminate { run },
                 )
+                    .into()
             }
-            76..80 => (ask(key, run, None, Question::Describe), Kind::Read),
-            _ => (Call::Read { key, run }, Kind::Read),
+            68..72 => (ask(key, run, None, Question::Describe), Kind::Read).into(),
+            72..84 => {
+                let (updating, kind) = self.draw_update(index, key, run);
+                self.clients[index].updates.push(updating.clone());
+                Drawn {
+                    call: updating.call(false),
+                    kind,
+                    updating: Some(updating),
+                }
+            }
+            84..89 if !self.clients[index].points.is_empty() => {
+                self.draw_reset(index, request_id).into()
+            }
+            89..93 if run.is_some() => self.draw_operation(key, run, request_id),
+            _ => (Call::Read { key, run }, Kind::Read).into(),
         }
     }
 
@@ -237,13 +304,13 @@ impl World {
             task_queue: QUEUE.to_owned(),
             input: Some(payloads("input")),
             header: None,
-            execution_timeout: None,
+            execution_timeout: shape.execution_timeout(),
             run_timeout: shape.run_timeout(),
             task_timeout: Duration::ZERO,
             reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
             conflict_policy: conflict.into(),
             retry_policy: shape.retry_policy(),
-            cron_schedule: String::new(),
+            cron_schedule: shape.cron_schedule().to_owned(),
             continued_failure: None,
             last_completion_result: None,
             start_delay: if self.random.chance(50) {
@@ -279,6 +346,37 @@ impl World {
             ),
             kind,
         )
+    }
+}
+
+/// What an answer comes to, for the judge.
+fn heard(reply: &Reply) -> Outcome {
+    match reply {
+        Reply::Refused(_) => Outcome::Refused,
+        Reply::Answered {
+            answer: Answer::Started(started),
+            ..
+        } => Outcome::Started {
+            run: started.run,
+            fresh: started.started,
+        },
+        Reply::Answered {
+            answer: Answer::Signaled { run, .. },
+            ..
+        } => Outcome::Signaled { run: *run },
+        Reply::Answered {
+            answer: Answer::Updated(updated),
+            ..
+        } => update::outcome(updated),
+        Reply::Reset(run) => Outcome::Reset { run: *run },
+        _ => Outcome::Acked,
+    }
+}
+
+fn wants_updates(question: &Question) -> bool {
+    match question {
+        Question::Start(start) => start.workflow_type.starts_with("updated"),
+        _ => false,
     }
 }
 

@@ -128,11 +128,12 @@ impl Database {
                 let found = found.as_deref().cloned().unwrap_or_default();
                 Said::Loaded(number(load), Box::new(self.load(*shard, load, found)))
             }
-            Op::Page { .. } | Op::ParkedQueues { .. }
+            Op::Page { .. } | Op::Records { .. } | Op::ParkedQueues { .. }
                 if down || fault == Some(Fault::ReadFails) =>
             {
                 match &call.op {
                     Op::Page { .. } => Said::Page(None),
+                    Op::Records { .. } => Said::Records(None),
                     _ => Said::ParkedQueues(None),
                 }
             }
@@ -142,6 +143,7 @@ impl Database {
                 events.retain(|event| range.contains(&event.event_id));
                 Said::Page(Some(events))
             }
+            Op::Records { run } => Said::Records(Some(at_once(self.model.records(*run)))),
             Op::ParkedQueues { shard } => {
                 let queues = at_once(self.model.parked_queues(*shard));
                 Said::ParkedQueues(Some(queues.into_iter().map(|(queue, ..)| queue).collect()))

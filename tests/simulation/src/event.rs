@@ -6,10 +6,11 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use cairn_history::execution::reset::Keep;
 use cairn_history::execution::{Answer, Question, Refusal, TaskStarted};
-use cairn_history::id::{Epoch, Key, RunId, ShardId, Time};
+use cairn_history::id::{Epoch, Key, RunId, ShardId, Ticket, Time};
 use cairn_history::kind::{Offer, Queue};
-use cairn_history::log::{Found, ShardBatch};
+use cairn_history::log::{Found, Record, ShardBatch};
 use cairn_history::placement::View;
 use cairn_history::shard::{Load, Loaded};
 use cairn_matching::queue::{Name, PollId};
@@ -81,6 +82,7 @@ pub(crate) enum Call {
         key: Key,
         run: Option<RunId>,
     },
+    Reset(Box<Resetting>),
     Poll {
         name: Name,
         identity: String,
@@ -105,6 +107,8 @@ pub(crate) enum Reply {
         events: Vec<HistoryEvent>,
         open: bool,
     },
+    /// The run that goes on.
+    Reset(RunId),
     /// A poll whose time is over.
     Empty,
     WorkflowTask {
@@ -124,6 +128,17 @@ pub(crate) enum Reply {
     },
     /// This node does not own what was asked for, or cannot say now.
     NotHere,
+}
+
+/// A reset that a client asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Resetting {
+    pub(crate) key: Key,
+    pub(crate) base: RunId,
+    /// The last event that is kept.
+    pub(crate) last: i64,
+    pub(crate) request_id: String,
+    pub(crate) keep: Keep,
 }
 
 /// A call to the database.
@@ -160,6 +175,9 @@ pub(crate) enum Op {
         run: RunId,
         range: Range<i64>,
     },
+    Records {
+        run: RunId,
+    },
     ParkedQueues {
         shard: ShardId,
     },
@@ -174,7 +192,16 @@ pub(crate) enum Said {
     View(Option<Box<View>>),
     Loaded(u64, Box<Loaded>),
     Page(Option<Vec<HistoryEvent>>),
+    Records(Option<Vec<Record>>),
     ParkedQueues(Option<Vec<Queue>>),
+}
+
+/// Somebody who may have to wait for the answer of a run.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) ticket: Ticket,
+    pub(crate) key: Key,
+    pub(crate) run: Option<RunId>,
 }
 
 #[derive(Debug)]
@@ -190,6 +217,8 @@ pub(crate) enum Event {
     /// Matching looks at its queues.
     Queues(Stamp),
     PollOver(Stamp, PollId),
+    /// Who waits for an update has waited long enough.
+    Patience(Stamp, Box<Waiting>),
     Expire(Place, CallId),
     Client(usize),
     Chore(Stamp, u64),

@@ -7,7 +7,8 @@
 //! | I-8 | one request, one effect, one run |
 //! | refusal | what was refused at the first try is not there |
 //! | I-12 | signals of one client to one run are in the order in which they were acknowledged |
-//! | I-15, I-16 | what one run did to another: see `across` |
+//! | I-1, I-8, refusal | the same of updates and resets: see `updates`, `resets` |
+//! | I-15, I-16 | what one run did to another, and which one follows which: see `across`, `chains` |
 //! | L-1, L-2, L-5 | behind the heal whatever is owed happens in time, and every run ends |
 //!
 //! Deliberately absent: what follows from the log alone (`ledger`), and what a read must show (`reads`).
@@ -15,14 +16,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cairn_history::execution::{Effect, Volatile, Workflow};
+use cairn_history::execution::reset::Keep;
+use cairn_history::execution::{Effect, Stage, Volatile, Workflow};
 use cairn_history::id::{Key, RunId, Time};
 use cairn_history::kind::{Kind as _, Work};
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use crate::across;
+use crate::chains;
 use crate::ledger::{Kept, Ledger};
+use crate::resets;
 use crate::shape::text;
+use crate::updates;
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -40,6 +45,21 @@ pub(crate) enum Kind {
     Terminate {
         run: Option<RunId>,
     },
+    Update {
+        workflow_id: String,
+        id: String,
+    },
+    Reset {
+        request_id: String,
+        keep: Keep,
+    },
+    /// An operator pauses activities.
+    Pause {
+        run: Option<RunId>,
+        request_id: String,
+    },
+    /// Whatever else he does to them.
+    Operate,
     Read,
     CompleteTask {
         run: RunId,
@@ -52,6 +72,8 @@ pub(crate) enum Kind {
     },
     /// Of a transient attempt nothing is written.
     FailTask,
+    /// The answer to a workflow task that does nothing: of one that was there for updates alone nothing is written.
+    SayNothing,
     FailActivity,
     CancelActivity,
 }
@@ -70,6 +92,14 @@ pub(crate) enum Outcome {
     },
     Signaled {
         run: RunId,
+    },
+    Reset {
+        run: RunId,
+    },
+    Updated {
+        run: RunId,
+        stage: Stage,
+        said: Option<Result<String, String>>,
     },
 }
 
@@ -104,6 +134,18 @@ impl Ops {
         }
     }
 
+    /// Something was heard on the way to the end of an operation.
+    pub(crate) fn told(&mut self, op: usize, outcome: Outcome) {
+        if let Some(op) = self.all.get(op) {
+            let kind = op.kind.clone();
+            self.all.push(Op { kind, outcome });
+        }
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Kind, &Outcome)> {
+        self.all.iter().map(|op| (&op.kind, &op.outcome))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
@@ -124,6 +166,9 @@ struct Shown {
     begun: BTreeMap<String, BTreeSet<RunId>>,
     /// Signals of each run in order, by request id.
     signals: BTreeMap<RunId, Vec<String>>,
+    /// The request ids of those that a run heard itself, and of those that a reset has sent to it again.
+    requests: BTreeMap<RunId, Vec<String>>,
+    again: BTreeMap<RunId, BTreeSet<String>>,
     results: BTreeMap<(RunId, i64), String>,
     completed_tasks: BTreeSet<(RunId, i64)>,
 }
@@ -137,8 +182,27 @@ pub(crate) fn judge(ops: &Ops, ledger: &mut Ledger, heard_once: bool) {
     signals(ops, &shown, ledger);
     answers(ops, &shown, ledger);
     across::judge(ledger);
+    chains::judge(ops, ledger);
+    resets::judge(ops, ledger);
+    updates::judge(ops, ledger, heard_once);
     if heard_once {
         refusals(ops, &shown, ledger);
+    }
+}
+
+impl Shown {
+    fn signaled(&mut self, run: RunId, kept: &Kept, event_id: i64, request_id: &str) {
+        let request_id = request_id.to_owned();
+        let reset = kept.reset.as_ref();
+        let again = reset.is_some_and(|reset| {
+            let again = resets::reapplied(kept, reset);
+            again.iter().any(|event| event.event_id == event_id)
+        });
+        if again {
+            self.again.entry(run).or_default().insert(request_id);
+        } else {
+            self.requests.entry(run).or_default().push(request_id);
+        }
     }
 }
 
@@ -158,6 +222,7 @@ fn shown(ledger: &Ledger) -> Shown {
                         .entry(*run)
                         .or_default()
                         .push(text(it.input.as_ref()));
+                    shown.signaled(*run, kept, event.event_id, &it.request_id);
                 }
                 Some(Attributes::ActivityTaskCompletedEventAttributes(it)) => {
                     shown
@@ -276,13 +341,13 @@ fn signals(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
             );
         }
     }
-    for (run, there) in &shown.signals {
+    for (run, there) in &shown.requests {
         let once: BTreeSet<_> = there.iter().collect();
-        if once.len() < there.len() {
-            ledger.violated(
-                "I-8",
-                format!("a signal to {run} happened twice: {there:?}"),
-            );
+        let again = shown.again.get(run);
+        let known = again.is_some_and(|again| there.iter().any(|id| again.contains(id)));
+        if once.len() < there.len() || known {
+            let what = format!("a signal to {run} happened twice: {there:?}, again {again:?}");
+            ledger.violated("I-8", what);
         }
     }
 }
@@ -383,6 +448,17 @@ fn answers(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
                     );
                 }
             }
+            Kind::Pause {
+                run: Some(run),
+                request_id,
+            } if ledger
+                .runs
+                .get(run)
+                .is_none_or(|kept| !kept.pauses.contains(request_id)) =>
+            {
+                let what = format!("{run}: the pause {request_id} was acknowledged and is lost");
+                ledger.violated("I-1", what);
+            }
             Kind::Terminate { run: Some(run) }
                 if ledger.runs.get(run).is_some_and(|kept| kept.row.is_open()) =>
             {
@@ -445,6 +521,9 @@ fn is_cut_off(ledger: &Ledger, kept: &Kept, effect: &Effect) -> bool {
 /// The runs that were set aside, and the open ones that wait for one of them: to reach it, or for it to end as their child.
 fn held(ledger: &Ledger) -> BTreeSet<RunId> {
     let mut held = ledger.quarantined.clone();
+    let open = ledger.runs.iter().filter(|(_, kept)| kept.row.is_open());
+    let in_vain = open.filter(|(run, kept)| waits_in_vain(ledger, **run, kept));
+    held.extend(in_vain.map(|(run, _)| *run));
     loop {
         let parents: BTreeSet<RunId> = held.iter().filter_map(|run| parent(ledger, *run)).collect();
         let open = ledger.runs.iter().filter(|(_, kept)| kept.row.is_open());
@@ -460,6 +539,31 @@ fn held(ledger: &Ledger) -> BTreeSet<RunId> {
             return held;
         }
     }
+}
+
+/// Does a run wait for a child of which nobody tells it any more? So it is behind the reset of a base that had closed before: what became of
+/// a child since its parent closed, or went on elsewhere, is told to the closed one, or to the other.
+fn waits_in_vain(ledger: &Ledger, run: RunId, kept: &Kept) -> bool {
+    let Some(reset) = &kept.reset else {
+        return false;
+    };
+    let base = ledger.runs.get(&reset.base);
+    let had_closed = |base: &Kept| base.closed.is_some_and(|closed| closed < kept.began);
+    if !base.is_some_and(|base| had_closed(base)) {
+        return false;
+    }
+    let children = ledger.runs.iter().filter(|(child, _)| {
+        let parent = parent(ledger, **child).filter(|parent| *parent != run);
+        parent.is_some_and(|parent| ledger.root(parent) == ledger.root(run))
+    });
+    children
+        .filter(|(_, child)| child.row.first_run == child.row.run)
+        .any(|(_, first)| {
+            let chain = ledger.runs.values();
+            let chain = chain.filter(|it| it.row.first_run == first.row.run);
+            let last = chain.max_by_key(|it| it.row.nth);
+            last.is_some_and(|last| last.closed.is_some())
+        })
 }
 
 /// The run that has asked for this one as its child.

@@ -11,7 +11,7 @@ use cairn_history::execution::{State, Volatile, Workflow};
 use cairn_history::id::{Epoch, Key, RunId, ShardId, Time};
 use cairn_history::kind::Kind;
 use cairn_history::log::{Parked, Record, Row, ShardBatch, Snapshot, Write};
-use cairn_proto::cairn::record::v1::{Changes, change::Change};
+use cairn_proto::cairn::record::v1::{self as record, Changes, change::Change};
 use cairn_proto::prost::Message;
 use cairn_proto::temporal::api::common::v1::{Memo, SearchAttributes};
 use cairn_proto::temporal::api::enums::v1::TaskQueueKind;
@@ -19,6 +19,9 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 
 use crate::worker::STICKY;
+
+/// So many events a worker can forget.
+const DROPPED_EVENTS_MAX: i64 = 10;
 
 /// A rule that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +42,31 @@ pub(crate) struct Kept {
     pub(crate) wake_at: Option<Time>,
     pub(crate) parked: BTreeSet<Parked>,
     pub(crate) deleted: bool,
+    /// When its first record and its close were committed.
+    pub(crate) began: Time,
+    pub(crate) closed: Option<Time>,
+    /// Activities that are paused, and the requests that paused some.
+    pub(crate) paused: BTreeSet<i64>,
+    pub(crate) pauses: BTreeSet<String>,
+    /// It came of a reset.
+    pub(crate) reset: Option<ResetFrom>,
+    /// Records of another run came first, and its row has not come yet.
+    bare: bool,
     seq: u64,
     chain: [u8; 32],
     epoch: Epoch,
     time: Time,
     timers: BTreeMap<i64, Time>,
     over: BTreeSet<i64>,
+}
+
+/// Where a run began that came of a reset.
+#[derive(Clone, Debug)]
+pub(crate) struct ResetFrom {
+    pub(crate) base: RunId,
+    pub(crate) request_id: String,
+    /// How many of its events are its base's.
+    pub(crate) point: usize,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +87,40 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// The run from which this one came by resets, or itself.
+    pub(crate) fn root(&self, run: RunId) -> RunId {
+        let reset = self.runs.get(&run).and_then(|kept| kept.reset.as_ref());
+        reset.map_or(run, |reset| self.root(reset.base))
+    }
+
+    /// The run that wrote an event: itself, or the one from which it has it by a reset.
+    pub(crate) fn writer(&self, run: RunId, event_id: i64) -> RunId {
+        let reset = self.runs.get(&run).and_then(|kept| kept.reset.as_ref());
+        let copied = usize::try_from(event_id).unwrap_or_default();
+        match reset.filter(|reset| copied <= reset.point) {
+            Some(reset) => self.writer(reset.base, event_id),
+            None => run,
+        }
+    }
+
+    /// Where the chain of a run began: with its first run, or with one that came of a reset.
+    pub(crate) fn chain(&self, mut run: RunId) -> RunId {
+        while let Some(kept) = self.runs.get(&run).filter(|kept| kept.reset.is_none()) {
+            let first = kept
+                .events
+                .first()
+                .and_then(|event| event.attributes.as_ref());
+            let Some(Attributes::WorkflowExecutionStartedEventAttributes(it)) = first else {
+                break;
+            };
+            match it.continued_execution_run_id.parse() {
+                Ok(before) => run = before,
+                Err(_) => break,
+            }
+        }
+        run
+    }
+
     pub(crate) fn violated(&mut self, rule: &'static str, what: String) {
         let time = self.now;
         self.violations.push(Violation { time, rule, what });
@@ -153,19 +209,15 @@ impl Ledger {
             Some(mut kept) => match Workflow::apply(Some(kept.state), run, record) {
                 Ok(state) => {
                     kept.state = state;
-                    Ok(Some(kept))
+                    Ok(kept)
                 }
                 Err(illegal) => Err(illegal),
             },
             None => Workflow::apply(None, run, record)
-                .map(|state| row.map(|row| Box::new(Kept::new(row.clone(), state)))),
+                .map(|state| Box::new(Kept::new(row.cloned(), state, self.now))),
         };
         let mut kept = match applied {
-            Ok(Some(kept)) => kept,
-            Ok(None) => {
-                self.violated("I-14", format!("{run} begins without a row"));
-                return;
-            }
+            Ok(kept) => kept,
             Err(illegal) => {
                 self.violated("I-11", format!("{run}, record {}: {illegal}", record.seq));
                 return;
@@ -174,6 +226,10 @@ impl Ledger {
         kept.follow(record);
         if let Some(row) = row {
             kept.row = row.clone();
+            kept.bare = false;
+            if !row.is_open() {
+                kept.closed.get_or_insert(self.now);
+            }
             kept.wake_at = row.is_open().then_some(Time(0));
         }
         kept.wake_at = wake_at.or(kept.wake_at);
@@ -181,13 +237,22 @@ impl Ledger {
             .unwrap_or_default()
             .changes;
         for change in changes.into_iter().filter_map(|it| it.change) {
-            if let Change::Buffered(event) = change {
-                kept.buffered.push(event);
+            match change {
+                Change::Buffered(event) => kept.buffered.push(event),
+                Change::ResetFrom(it) => {
+                    kept.paused.clear();
+                    kept.reset = Some(reset_from(&it, record));
+                }
+                other => self.operated(run, &mut kept, other),
             }
         }
         let events = History::decode(record.events.clone())
             .unwrap_or_default()
             .events;
+        if leaves_a_trace(&kept, &events) {
+            let what = format!("{run}: a task for updates that were rejected is there");
+            self.violated("refusal", what);
+        }
         for event in events {
             self.event(run, &mut kept, &event);
             kept.events.push(event);
@@ -270,13 +335,35 @@ impl Ledger {
                 }
             }
             Some(attributes) => {
-                if let Some(scheduled) = activity_end(attributes)
-                    && !kept.over.insert(scheduled)
-                {
-                    self.violated("I-5", format!("{run}: activity {scheduled} ends twice"));
+                if let Some(scheduled) = activity_end(attributes) {
+                    kept.paused.remove(&scheduled);
+                    if !kept.over.insert(scheduled) {
+                        self.violated("I-5", format!("{run}: activity {scheduled} ends twice"));
+                    }
                 }
             }
             None => self.violated("I-2", format!("{run}: event {} is empty", event.event_id)),
+        }
+    }
+
+    /// What was done to activities from outside: while one is paused no attempt at it begins.
+    fn operated(&mut self, run: RunId, kept: &mut Kept, change: Change) {
+        match change {
+            Change::ActivityPaused(it) => {
+                kept.paused.insert(it.scheduled_event_id);
+                kept.pauses.insert(it.request_id);
+            }
+            Change::ActivityUnpaused(it) => {
+                kept.paused.remove(&it.scheduled_event_id);
+            }
+            Change::ActivityReset(it) if it.unpause => {
+                kept.paused.remove(&it.scheduled_event_id);
+            }
+            Change::ActivityStarted(it) if kept.paused.contains(&it.scheduled_event_id) => {
+                let what = format!("activity {} is paused and begins", it.scheduled_event_id);
+                self.violated("I-5", format!("{run}: {what}"));
+            }
+            _ => {}
         }
     }
 
@@ -351,6 +438,9 @@ impl Ledger {
             return;
         };
         let mut wrong = Vec::new();
+        if kept.bare {
+            wrong.push(("I-14", "it begins without a row".to_owned()));
+        }
         if kept.row.is_open() != Workflow::is_open(&kept.state) {
             wrong.push((
                 "I-14",
@@ -401,9 +491,15 @@ impl Ledger {
 }
 
 impl Kept {
-    fn new(row: Row, state: State) -> Self {
+    fn new(row: Option<Row>, state: State, now: Time) -> Self {
         Self {
-            row,
+            bare: row.is_none(),
+            row: row.unwrap_or_else(|| Workflow::row(&state)),
+            began: now,
+            closed: None,
+            paused: BTreeSet::new(),
+            pauses: BTreeSet::new(),
+            reset: None,
             state,
             events: Vec::new(),
             buffered: Vec::new(),
@@ -439,6 +535,20 @@ impl Kept {
     }
 }
 
+fn reset_from(it: &record::ResetFrom, record: &Record) -> ResetFrom {
+    let events = History::decode(record.events.clone()).unwrap_or_default();
+    let mut attributes = events.events.iter().filter_map(|it| it.attributes.as_ref());
+    let base = attributes.find_map(|attributes| match attributes {
+        Attributes::WorkflowTaskFailedEventAttributes(it) => it.base_run_id.parse().ok(),
+        _ => None,
+    });
+    ResetFrom {
+        base: base.unwrap_or_default(),
+        request_id: it.request_id.clone(),
+        point: usize::try_from(record.first_event_id - 1).unwrap_or_default(),
+    }
+}
+
 /// Maps of a message have no order: what is encoded is compared decoded.
 fn are_the_same(row: &Row, other: &Row) -> bool {
     let memo = |row: &Row| Memo::decode(row.memo.clone()).ok();
@@ -449,6 +559,34 @@ fn are_the_same(row: &Row, other: &Row) -> bool {
         ..row.clone()
     };
     bare(row) == bare(other) && memo(row) == memo(other) && attributes(row) == attributes(other)
+}
+
+/// A workflow task that was there for updates alone, with an answer that rejected all of them: nobody may know of it.
+///
+/// One that its worker could not forget is an exception, and there are too many events for that.
+fn leaves_a_trace(kept: &Kept, events: &[HistoryEvent]) -> bool {
+    let attributes: Vec<_> = events
+        .iter()
+        .filter_map(|event| event.attributes.as_ref())
+        .collect();
+    let [
+        Attributes::WorkflowTaskScheduledEventAttributes(it),
+        Attributes::WorkflowTaskStartedEventAttributes(_),
+        Attributes::WorkflowTaskCompletedEventAttributes(_),
+    ] = attributes.as_slice()
+    else {
+        return false;
+    };
+    let is_started = |event: &&HistoryEvent| {
+        matches!(
+            event.attributes,
+            Some(Attributes::WorkflowTaskStartedEventAttributes(_))
+        )
+    };
+    let last = kept.events.iter().rev().find(is_started);
+    let there = i64::try_from(kept.events.len()).unwrap_or(i64::MAX);
+    let shown = there - last.map_or(0, |event| event.event_id + 1);
+    it.attempt == 1 && shown <= DROPPED_EVENTS_MAX
 }
 
 pub(crate) fn time_of(event: &HistoryEvent) -> Time {

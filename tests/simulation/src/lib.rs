@@ -16,6 +16,7 @@ use clap::Parser;
 
 mod across;
 mod auditor;
+mod chains;
 mod client;
 mod clock;
 mod database;
@@ -27,7 +28,9 @@ mod node;
 mod plan;
 mod random;
 mod reads;
+mod resets;
 mod shape;
+mod updates;
 mod worker;
 mod world;
 

@@ -6,8 +6,10 @@ mod effects;
 mod history;
 mod matching;
 mod member;
+mod reset;
 mod route;
 mod usurp;
+mod wait;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,6 +25,7 @@ use crate::clock::Clock;
 use crate::event::{CallId, Place, Stamp};
 
 use matching::Poll;
+use reset::Underway;
 use writer::Writer;
 
 #[derive(Debug)]
@@ -42,6 +45,7 @@ pub(crate) struct Node {
     queues_armed: Option<Time>,
     polls: BTreeMap<PollId, Poll>,
     pending: BTreeMap<CallId, Pending>,
+    resets: BTreeMap<u64, Underway>,
     view: View,
     /// The members of the view, and where they put the queues that were asked for.
     members: Vec<String>,
@@ -94,6 +98,10 @@ enum Asker {
         id: CallId,
         run: Option<RunId>,
     },
+    /// The one with this ticket waits no longer.
+    Stopper(Ticket),
+    /// A reset under way.
+    Reset(u64),
     Nobody,
 }
 
@@ -127,6 +135,7 @@ enum Purpose {
     Take {
         shard: ShardId,
     },
+    Reset(u64),
     Release,
     Beat,
     Load {
@@ -173,6 +182,7 @@ impl Node {
             queues_armed: None,
             polls: BTreeMap::new(),
             pending: BTreeMap::new(),
+            resets: BTreeMap::new(),
             view: View::default(),
             members: Vec::new(),
             homes: BTreeMap::new(),

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cairn_history::execution::command::Command;
+use cairn_history::execution::update::{Body as Said, Message};
 use cairn_history::execution::{
     ActivityToken, Answer, CancelActivity, CompleteActivity, CompleteWorkflowTask, FailActivity,
     FailWorkflowTask, HeartbeatActivity, Question, Refusal, TaskStarted,
@@ -13,9 +13,13 @@ use cairn_history::execution::{
 use cairn_history::id::{Key, NamespaceId, RunId};
 use cairn_history::search_attribute::Registry;
 use cairn_matching::queue::{Name, Work};
+use cairn_proto::prost::Message as _;
+use cairn_proto::temporal::api::command::v1::Command;
 use cairn_proto::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use cairn_proto::temporal::api::history::v1::HistoryEvent;
 use cairn_proto::temporal::api::history::v1::history_event::Attributes;
+use cairn_proto::temporal::api::protocol::v1 as protocol;
+use cairn_proto::temporal::api::update::v1::Request;
 use cairn_proto::temporal::api::workflowservice::v1::PollActivityTaskQueueResponse;
 
 use crate::event::{Body, Call, CallId, Envelope, Event, Place, Reply, Stamp};
@@ -86,6 +90,19 @@ enum Todo {
     },
     /// The whole history, which the sticky task did not bring.
     Fetch { task: Box<TaskStarted> },
+}
+
+fn rejects(message: &Message) -> bool {
+    matches!(message.body, Said::Rejection { .. })
+}
+
+/// The updates that came with a workflow task.
+fn requests(messages: &[protocol::Message]) -> Vec<Request> {
+    let bodies = messages.iter().filter_map(|message| message.body.as_ref());
+    let decoded = bodies.map(|body| Request::decode(body.value.as_slice()));
+    decoded
+        .map(|request| request.expect("what a node sends can be read"))
+        .collect()
 }
 
 /// The input of an activity comes with its scheduled event.
@@ -325,8 +342,6 @@ impl World {
         task: Box<TaskStarted>,
         events: &[HistoryEvent],
     ) {
-        let mut events = events.to_vec();
-        events.extend(task.suffix.iter().cloned());
         let cached = self.workers[index].cache.remove(&chore.run);
         let first = events.first().map_or(0, |event| event.event_id);
         let replay = match cached {
@@ -339,18 +354,24 @@ impl World {
             self.go_on(index, number, todo, Duration::ZERO);
             return;
         };
-        if let Err(why) = replay.feed(&events) {
+        // What is not in history yet may come again under the same ids.
+        let fed = replay.feed(events).and_then(|()| {
+            if task.response.attempt <= 1 {
+                self.workers[index].cache.insert(chore.run, replay.clone());
+            }
+            replay.feed(&task.suffix)
+        });
+        if let Err(why) = fed {
             let what = format!("{}: {why}", chore.run);
             self.ledger.violated("I-19", what);
         }
-        let commands: Vec<Command> = replay.decide().into_iter().map(Command::from).collect();
-        // Transient events are not in history yet and may come again under the same ids.
-        if task.suffix.is_empty() && task.response.attempt <= 1 {
-            self.workers[index].cache.insert(chore.run, replay);
-        }
-        let question = self.task_answer(index, &task, commands);
+        let requests = requests(&task.response.messages);
+        let (commands, messages) = replay.decide(&requests, &self.workers[index].identity());
+        let says_nothing = commands.is_empty() && messages.iter().all(rejects);
+        let question = self.task_answer(index, &task, commands, messages);
         let kind = match &question {
             Question::FailWorkflowTask(_) => Kind::FailTask,
+            _ if says_nothing => Kind::SayNothing,
             _ => Kind::CompleteTask {
                 run: chore.run,
                 scheduled: task.token.scheduled_event_id,
@@ -364,6 +385,7 @@ impl World {
         index: usize,
         task: &TaskStarted,
         commands: Vec<Command>,
+        messages: Vec<Message>,
     ) -> Question {
         let identity = self.workers[index].identity();
         if self.random.chance(15) {
@@ -382,7 +404,7 @@ impl World {
             token: task.token,
             namespace: "n".to_owned(),
             identity,
-            commands,
+            commands: commands.into_iter().map(Into::into).collect(),
             sticky: sticky.then_some((name, STICKY)),
             return_new_workflow_task: self.random.chance(500),
             force_create_new_workflow_task: false,
@@ -392,8 +414,8 @@ impl World {
             binary_checksum: String::new(),
             worker_version: None,
             deployment_options: None,
-            messages: Vec::new(),
-            may_drop_events: false,
+            messages,
+            may_drop_events: true,
             registry: Registry::default(),
         }))
     }

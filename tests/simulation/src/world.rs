@@ -47,6 +47,7 @@ pub(crate) struct World {
     pub(crate) counts: Counts,
     pub(crate) limits: Arc<Limits>,
     pub(crate) healed: bool,
+    healed_at: Time,
     pub(crate) calls: u64,
     pub(crate) glances: Glances,
     /// Calls without an answer so far: who asked which node.
@@ -137,6 +138,7 @@ impl World {
                 ..Limits::default()
             }),
             healed: false,
+            healed_at: BEGIN,
             calls: 0,
             glances: Glances::new(),
             asked: BTreeMap::new(),
@@ -226,6 +228,7 @@ impl World {
             | Event::Write(stamp, _)
             | Event::Beat(stamp)
             | Event::Queues(stamp)
+            | Event::Patience(stamp, _)
             | Event::PollOver(stamp, _) => stamp.index,
             _ => return None,
         };
@@ -242,6 +245,9 @@ impl World {
             Event::Alarm(stamp, shard) if self.lives(stamp) => self.alarm(stamp.index, shard),
             Event::Write(stamp, writer) if self.lives(stamp) => self.write(stamp.index, writer),
             Event::Beat(stamp) if self.lives(stamp) => self.beat(stamp.index),
+            Event::Patience(stamp, waiting) if self.lives(stamp) => {
+                self.stop_waiting(stamp.index, &waiting);
+            }
             Event::Queues(stamp) if self.lives(stamp) => self.tick_queues(stamp.index),
             Event::PollOver(stamp, poll) if self.lives(stamp) => self.poll_over(stamp.index, poll),
             Event::Expire(Place::Node(index), id) if self.nodes[index].up => {
@@ -391,12 +397,15 @@ impl World {
             .into_iter()
             .find(|(fault, chance)| self.strikes(*fault, *chance))
             .map(|(fault, _)| fault),
-            Op::Load { .. } | Op::Page { .. } | Op::ParkedQueues { .. } if cut_off => {
+            Op::Load { .. } | Op::Page { .. } | Op::Records { .. } | Op::ParkedQueues { .. }
+                if cut_off =>
+            {
                 Some(Fault::ReadFails)
             }
-            Op::Load { .. } | Op::Page { .. } | Op::ParkedQueues { .. } => self
-                .strikes(Fault::ReadFails, 30)
-                .then_some(Fault::ReadFails),
+            Op::Load { .. } | Op::Page { .. } | Op::Records { .. } | Op::ParkedQueues { .. } => {
+                self.strikes(Fault::ReadFails, 30)
+                    .then_some(Fault::ReadFails)
+            }
             Op::TakeOver { .. } | Op::Release { .. } | Op::Beat { .. } if cut_off => {
                 return self.unheard(call);
             }
@@ -617,6 +626,7 @@ impl World {
             return;
         }
         self.healed = true;
+        self.healed_at = self.now;
         auditor::audit(&self.database.model, &mut self.ledger);
         self.deaf.clear();
         self.cut_off.clear();
@@ -647,6 +657,7 @@ impl World {
     fn look(&mut self) {
         let patience = self.patience();
         judge::late(&mut self.ledger, self.now, patience);
+        self.updates_are_answered(self.healed_at, patience);
         let open = self.ledger.runs.values().any(|kept| kept.row.is_open());
         let over =
             self.now.since(BEGIN) > self.plan.storm + self.plan.long * 2 + Duration::from_mins(30);

@@ -15,6 +15,7 @@ use crate::execution::{
 };
 use crate::id::RunId;
 use crate::kind::{Answered, Context, Stop};
+use crate::planted::{Fault, planted};
 
 pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_>) -> Outcome {
     if !run.state.is_open() {
@@ -26,7 +27,8 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     };
     // An offer may be older than what an operator did.
     let offered = activity.attempt == question.attempt && activity.task_queue == question.queue;
-    if !offered || (activity.paused.is_some() && activity.started.is_none()) {
+    let waits = activity.paused.is_some() && activity.started.is_none();
+    if !offered || (waits && !planted(Fault::PausedActivityStarted)) {
         return refuse(over());
     }
     if let Some(started) = &activity.started {

@@ -125,7 +125,8 @@ impl Asked {
         let Answer::Reset(reset) = reply.answer else {
             return Err(wire::unexpected(&reply));
         };
-        if reset == Some(run) && base.run != current.run {
+        // Also where the same request has begun it before, and may not have come so far.
+        if let Some(run) = reset.filter(|_| base.run != current.run) {
             let question = Question::ResetTo(run);
             let key = self.key.clone();
             shell.ask(key, Some(base.run), None, question).await?;

@@ -152,6 +152,7 @@ impl World {
             start_request_id: asking.start_request_id,
         };
         let since = self.now;
+        self.may_wait(node, ticket, &target, &asking.question);
         let taken = self.step(node, shard, |owned, now, out| {
             if owned.releasing {
                 return false;
@@ -180,6 +181,8 @@ impl World {
         };
         let (to, id, reads) = match asker {
             Asker::Nobody => return,
+            Asker::Reset(number) => return self.reset_hears(node, number, released.result),
+            Asker::Stopper(waiter) => return self.stopped(node, shard, waiter, released),
             Asker::Caller { to, id } => (to, id, None),
             Asker::Reader { to, id, run } => (to, id, Some(run)),
         };

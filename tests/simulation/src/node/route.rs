@@ -72,6 +72,14 @@ impl World {
                     self.pass_on(node, from, id, shard, Call::Read { key, run }, passed_on);
                 }
             }
+            Call::Reset(asked) => {
+                let shard = asked.key.shard(self.plan.shards);
+                if self.nodes[node].owned(shard).is_some() {
+                    self.reset(node, from, id, *asked);
+                } else {
+                    self.pass_on(node, from, id, shard, Call::Reset(asked), passed_on);
+                }
+            }
             Call::Poll { name, identity } => {
                 let home = self.home_of(node, &name);
                 match home {
@@ -252,6 +260,12 @@ impl World {
                     Purpose::Queues { shard, epoch },
                     Op::ParkedQueues { shard },
                 );
+            }
+            (Purpose::Reset(number), Said::Records(records)) => {
+                self.reset_has_records(node, number, records);
+            }
+            (Purpose::Reset(number), Said::Page(events)) => {
+                self.reset_has_events(node, number, events);
             }
             (Purpose::Events { to, id, then }, Said::Page(read)) => {
                 self.read(node, to, id, *then, read);
