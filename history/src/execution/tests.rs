@@ -8,6 +8,7 @@ mod closes;
 mod laws;
 mod operations;
 mod options;
+mod pauses;
 mod queries;
 mod reapplied;
 mod refusals;

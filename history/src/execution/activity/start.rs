@@ -25,7 +25,7 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     };
     // An offer may be older than what an operator did.
     let offered = activity.attempt == question.attempt && activity.task_queue == question.queue;
-    if !offered || (activity.paused.is_some() && activity.started.is_none()) {
+    if !offered || (activity.started.is_none() && !activity.waits()) {
         return refuse(over());
     }
     if let Some(started) = &activity.started {

@@ -64,6 +64,8 @@ pub(super) fn filled(question: &Question) -> Question {
         | Question::OperateActivities(_)
         | Question::Delete
         | Question::UpdateOptions(_)
+        | Question::Pause(_)
+        | Question::Unpause(_)
         | Question::Reset(_)
         | Question::ResetTo(_)
         | Question::Query(_)
