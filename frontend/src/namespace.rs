@@ -242,6 +242,7 @@ fn info(frontend: &Frontend, namespace: &Namespace) -> NamespaceInfo {
             worker_heartbeats: settings.worker_heartbeats,
             worker_poll_complete_on_shutdown: settings.complete_polls_on_shutdown,
             poller_autoscaling: settings.poller_autoscaling,
+            workflow_pause: settings.workflow_pause,
             ..Default::default()
         }),
         limits: Some(Limits {
