@@ -14,6 +14,7 @@ from temporalio.api.workflowservice import v1 as ws
 
 from tests.differential.scenario import Stage, scenario
 from tests.differential.scenarios.children import start as child_of
+from tests.differential.scenarios.queries import Answering
 from tests.differential.scenarios.reset import reset
 from tests.differential.scenarios.updates import (
     ACCEPTED,
@@ -775,3 +776,17 @@ async def counted(stage: Stage) -> None:
 async def capability(stage: Stage) -> None:
     answer = await stage.raw.call("DescribeNamespace", ws.DescribeNamespaceRequest(namespace="default"))
     stage.keep("workflow_pause", answer.namespace_info.capabilities.workflow_pause)
+
+
+@scenario
+async def with_a_worker(stage: Stage) -> None:
+    """An SDK makes nothing of the events, live or in replay."""
+    async with stage.worker([Answering]):
+        handle = await stage.start(Answering.run, False)
+        await stage.until_events("WorkflowTaskCompleted")
+        await pause(stage)
+        await handle.signal(Answering.finish)
+        await unpause(stage)
+        await handle.result()
+        stage.keep("closed", await handle.query(Answering.echo, "b"))
+    await stage.keep_history()

@@ -270,3 +270,11 @@ fn tasks_and_queries() {
          start request=other conflict=2; terminate"
     ));
 }
+
+#[test]
+fn paused_and_on_again() {
+    insta::assert_snapshot!(whole(
+        "start; poll; pause-run request=p; describe; complete: activity a; describe; query q; unpause-run request=u; describe; \
+         pause-run; terminate; describe"
+    ));
+}
