@@ -44,6 +44,8 @@ pub struct Config {
     pub complete_polls_on_shutdown: bool,
     /// Poll answers carry scaling decisions.
     pub poller_autoscaling: bool,
+    /// Workflows may be paused (`frontend.WorkflowPauseEnabled`).
+    pub workflow_pause: bool,
     /// Clients outside the supported versions are refused (`frontend.enableServerVersionCheck`).
     pub version_check: bool,
     /// Hours for which a namespace keeps closed runs at least.
@@ -76,6 +78,7 @@ impl Default for Config {
             worker_heartbeats: false,
             complete_polls_on_shutdown: false,
             poller_autoscaling: true,
+            workflow_pause: false,
             version_check: true,
             minimum_retention_hours: 1,
             store_name: "sqlite".to_owned(),
@@ -116,6 +119,7 @@ impl Config {
             "frontend.enablecancelworkerpollsonshutdown" => {
                 flag(&mut self.complete_polls_on_shutdown, value)
             }
+            "frontend.workflowpauseenabled" => flag(&mut self.workflow_pause, value),
             "frontend.enableserverversioncheck" => flag(&mut self.version_check, value),
             _ => false,
         }

@@ -243,6 +243,7 @@ fn info(frontend: &Frontend, namespace: &Namespace) -> NamespaceInfo {
             worker_poll_complete_on_shutdown: settings.complete_polls_on_shutdown,
             poller_autoscaling: settings.poller_autoscaling,
             reported_problems_search_attribute: true,
+            workflow_pause: settings.workflow_pause,
             ..Default::default()
         }),
         limits: Some(Limits {

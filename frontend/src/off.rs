@@ -23,12 +23,6 @@ pub(crate) fn command(name: &str) -> Error {
     Error::off(format!("{name} command is not enabled."))
 }
 
-pub(crate) fn pause(namespace: &str) -> Error {
-    Error::off(format!(
-        "workflow pause is not enabled for namespace: {namespace}"
-    ))
-}
-
 pub(crate) fn nexus_operation() -> Error {
     Error::off("Standalone Nexus operation is disabled")
 }

@@ -10,8 +10,8 @@ use tonic::{Request, Response, Status};
 use crate::error::Error;
 use crate::worker::{activity, by_id, poll, registry, workflow_task};
 use crate::workflow::{
-    cancel, delete, describe, operate, options, query, reset, signal, start, terminate, update,
-    with_start,
+    cancel, delete, describe, operate, options, pause, query, reset, signal, start, terminate,
+    update, with_start,
 };
 use crate::{
     Frontend, cluster, deadline, history, namespace, off, operator, task_queue, visibility,
@@ -95,6 +95,9 @@ serve! { WorkflowService, pb:
         reset_workflow_execution: ResetWorkflowExecutionRequest => ResetWorkflowExecutionResponse = reset::reset;
         update_workflow_execution_options: UpdateWorkflowExecutionOptionsRequest
             => UpdateWorkflowExecutionOptionsResponse = options::update;
+        pause_workflow_execution: PauseWorkflowExecutionRequest => PauseWorkflowExecutionResponse = pause::pause;
+        unpause_workflow_execution: UnpauseWorkflowExecutionRequest
+            => UnpauseWorkflowExecutionResponse = pause::unpause;
         delete_workflow_execution: DeleteWorkflowExecutionRequest
             => DeleteWorkflowExecutionResponse = delete::delete;
         describe_workflow_execution: DescribeWorkflowExecutionRequest
@@ -188,7 +191,6 @@ serve! { WorkflowService, pb:
             => FetchWorkerConfigResponse = |_| off::command("FetchWorkerConfig");
         update_worker_config: UpdateWorkerConfigRequest
             => UpdateWorkerConfigResponse = |_| off::command("UpdateWorkerConfig");
-        pause_workflow_execution: PauseWorkflowExecutionRequest => PauseWorkflowExecutionResponse = off::pause;
         start_nexus_operation_execution: StartNexusOperationExecutionRequest
             => StartNexusOperationExecutionResponse = |_| off::nexus_operation();
         list_nexus_operation_executions: ListNexusOperationExecutionsRequest

@@ -13,6 +13,7 @@ pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod operate;
 pub(crate) mod options;
+pub(crate) mod pause;
 pub(crate) mod query;
 pub(crate) mod reset;
 pub(crate) mod signal;

@@ -54,6 +54,7 @@ mod inbox;
 mod limits;
 mod marker;
 mod options;
+mod pause;
 mod properties;
 mod query;
 mod question;
@@ -284,7 +285,7 @@ impl Kind for Workflow {
         [
             close::deadline(state),
             workflow_task::deadline(&workflow_task::seen(state, volatile).task, volatile),
-            state.task.backoff_until.filter(|_| !state.as_child.waits),
+            workflow_task::backoff_end(state),
             state.timers.next_wake(),
             activity::next_deadline(&state.activities, volatile),
         ]
@@ -411,6 +412,8 @@ fn ask(asked: Asked<'_>, question: &Question, context: &mut Context<'_>) -> Outc
         Question::RequestCancel(it) => cancel::request(run, it, context),
         Question::Terminate(it) => terminate::terminate(run, it, context),
         Question::UpdateOptions(it) => options::update(run, it, context),
+        Question::Pause(it) => pause::pause(run, it, context),
+        Question::Unpause(it) => pause::unpause(run, it, context),
         Question::Delete => delete::delete(run, context),
         Question::Reset(it) => reset::reset(run, it, events, context),
         Question::ResetTo(to) => reset::point_to(run, *to, context),

@@ -35,7 +35,7 @@ DELIBERATE = (
         "A fault in a request is named with INVALID_ARGUMENT or NOT_FOUND where the reference answers \"something went wrong, please retry\", "
         "UNKNOWN, an error of its database, or ignores it: page tokens that are not ours, `UNION` in a query, a namespace id that is no UUID, options behind a reset without a mask. "
         "What it fails at without a fault is answered: quotation marks in a value of a text or of a list, queries by `BatcherNamespace`, an update that was rejected behind a reset, "
-        "a reset over two updates of one id.",
+        "a reset over two updates of one id, a pause before the first workflow task is due.",
         (
             "bad_input/List*WorkflowExecutions: next_page_token garbage.*",
             "bad_input/List*WorkflowExecutions: next_page_token json.*",
@@ -56,6 +56,7 @@ DELIBERATE = (
             "reapplied/updates_of_one_id_in_a_chain: *",
             "reapplied/then_options_without_a_mask: *",
             "reapplied/then_options_of_nothing: *",
+            "pausing/in_its_first_wait: *",
         ),
     ),
     Deliberate(
@@ -123,15 +124,9 @@ NEEDS = {
 """What a scenario of the languages needs, in the words of COMPATIBILITY.md: it is played as soon as that page no longer says that it is missing."""
 
 
-FAMILIES = {"pausing": "pauses of workflows"}
-"""The same of whole families."""
-
-
 def not_built(scenario: str) -> bool:
     """Whether a scenario is about something that our server says it has not."""
     family, _, name = scenario.partition("/")
-    if family in FAMILIES:
-        return FAMILIES[family] in features_not_built()
     if family in PLAYED:
         return NEEDS.get(name) in features_not_built()
     return family == "bad_input" and name in rpcs_not_built()

@@ -95,7 +95,7 @@ macro_rules! executed {
     };
 }
 
-/// The workflow of a start.
+/// The workflow of a start, or of a request that names it likewise.
 macro_rules! started {
     ($asked:ident) => {
         key(
@@ -182,6 +182,11 @@ routed! {
         |asked| executed!(asked, workflow_execution), once!(asked);
     update_workflow_execution_options: UpdateWorkflowExecutionOptionsRequest => UpdateWorkflowExecutionOptionsResponse,
         |asked| executed!(asked, workflow_execution), Again::Yes;
+    pause_workflow_execution: PauseWorkflowExecutionRequest => PauseWorkflowExecutionResponse,
+        |asked| started!(asked), once!(asked);
+    // A second one finds a workflow that is not paused: nobody knows which request let it go on.
+    unpause_workflow_execution: UnpauseWorkflowExecutionRequest => UnpauseWorkflowExecutionResponse,
+        |asked| started!(asked), Again::No;
     // A second one may find that the workflow has gone, which is what was asked for; but not whether it was there.
     delete_workflow_execution: DeleteWorkflowExecutionRequest => DeleteWorkflowExecutionResponse,
         |asked| executed!(asked, workflow_execution), Again::No;

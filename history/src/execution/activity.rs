@@ -10,6 +10,8 @@
 //! | any       | `CancelRequested`                       | the same, and the worker hears of it at its next heartbeat | – |
 //! | any       | `ActivityPaused`                        | paused: an attempt that runs goes on, no other is offered, no time is up | – |
 //! | paused    | `ActivityUnpaused`                      | as it was, and what waits is due  | as before                  |
+//! | scheduled | Paused (the run)                      | held: not offered, but its time runs on        | – |
+//! | held      | Unpaused (the run), any of the below  | scheduled | an offer when due                          |
 //! | any       | `ActivityReset`                         | at its first attempt again        | as before                  |
 //! | any       | `ActivityOptionsUpdated`                | the same, with other options      | as before                  |
 //!
@@ -94,6 +96,8 @@ pub(crate) struct Activity {
     /// How long this attempt waits for its turn.
     pub(crate) retry_interval: Duration,
     pub(crate) paused: Option<Paused>,
+    /// The run was paused before anybody took this attempt.
+    pub(crate) held: bool,
     /// It was reset while this attempt runs.
     pub(crate) reset: bool,
     /// What this attempt says at its heartbeats is not for the next one.
@@ -138,6 +142,7 @@ impl Part {
         event_id: i64,
         time: Time,
         it: &ActivityTaskScheduledEventAttributes,
+        run_is_paused: bool,
     ) -> bool {
         let activity = Activity {
             scheduled_event_id: event_id,
@@ -168,6 +173,7 @@ impl Part {
             last_complete_time: None,
             retry_interval: Duration::ZERO,
             paused: None,
+            held: run_is_paused,
             reset: false,
             forgets_heartbeat: false,
             original: None,
@@ -188,6 +194,7 @@ impl Part {
             activity.last_complete_time = None;
             activity.retry_interval = Duration::ZERO;
             activity.paused = None;
+            activity.held = false;
             activity.reset = false;
             activity.forgets_heartbeat = false;
             if let Some(original) = activity.original.take() {
@@ -195,6 +202,20 @@ impl Part {
             }
         }
         self.paused_types.clear();
+    }
+
+    /// The run is paused: what nobody has taken waits.
+    pub(crate) fn hold(&mut self) {
+        for activity in self.pending.values_mut().filter(|it| it.started.is_none()) {
+            Arc::make_mut(activity).held = true;
+        }
+    }
+
+    /// The run goes on.
+    pub(crate) fn release(&mut self) {
+        for activity in self.pending.values_mut().filter(|it| it.held) {
+            Arc::make_mut(activity).held = false;
+        }
     }
 
     pub(crate) fn closed(&mut self, scheduled_event_id: i64) -> bool {
@@ -259,7 +280,7 @@ impl Activity {
 
     /// Is it free to be taken once its time has come?
     fn waits(&self) -> bool {
-        self.started.is_none() && self.paused.is_none()
+        self.started.is_none() && self.paused.is_none() && !self.held
     }
 
     /// Has this attempt a time to wait for? A first one that nobody touched is due from the beginning.
@@ -272,6 +293,7 @@ impl Activity {
         self.scheduled_time = time;
         self.retry_interval = Duration::ZERO;
         self.last_failure = None;
+        self.held = false;
     }
 
     fn offer(&self, namespace: NamespaceId, priority: u8) -> Offer {

@@ -21,7 +21,7 @@ use super::child::Parent;
 use super::retry::timeout_name;
 use super::state::State;
 use super::workflow_task::{PROBLEM_ATTEMPTS, Problem, cause_name, normal_queue};
-use super::{Run, Volatile, properties, wire};
+use super::{Run, Volatile, pause, properties, wire};
 use crate::id::Time;
 use crate::log::Row;
 use crate::search_attribute::{self, Term};
@@ -122,11 +122,8 @@ fn search_attributes(state: &State) -> SearchAttributes {
             properties::keyword("AutoUpgrade"),
         );
     }
-    if !state.activities.paused_types.is_empty() {
-        let types = state.activities.paused_types.iter();
-        let paused: Vec<_> = types
-            .map(|name| format!("property:activityType={name}"))
-            .collect();
+    let paused = what_is_paused(state);
+    if !paused.is_empty() {
         attributes.indexed_fields.insert(
             "TemporalPauseInfo".to_owned(),
             properties::keyword_list(&paused),
@@ -155,11 +152,25 @@ fn search_attributes(state: &State) -> SearchAttributes {
     attributes
 }
 
+/// The run, its activities, or both.
+fn what_is_paused(state: &State) -> Vec<String> {
+    let types = state.activities.paused_types.iter();
+    let types = types.map(|name| format!("property:activityType={name}"));
+    let run = state.paused.as_ref().map(|paused| {
+        let workflow = format!("Workflow:{}", state.origin.workflow_id);
+        let reason = format!("Reason:{}", paused.reason);
+        let reason = Some(reason).filter(|_| !paused.reason.is_empty());
+        [workflow].into_iter().chain(reason)
+    });
+    run.into_iter().flatten().chain(types).collect()
+}
+
 fn status(state: &State) -> i32 {
-    state
-        .closed
-        .as_ref()
-        .map_or(Status::Running.into(), |closed| closed.status)
+    match &state.closed {
+        Some(closed) => closed.status,
+        None if state.is_paused() => Status::Paused.into(),
+        None => Status::Running.into(),
+    }
 }
 
 fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
@@ -205,6 +216,7 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
             .chain(attached)
             .chain(updates)
             .collect(),
+        pause_info: state.paused.as_ref().map(pause::Paused::described),
         ..Default::default()
     }
 }

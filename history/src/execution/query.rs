@@ -2,6 +2,7 @@
 //!
 //! | the run                                   | the query                                      |
 //! |-------------------------------------------|------------------------------------------------|
+//! | paused                                    | is rejected                                    |
 //! | closed, or open without a workflow task   | is asked of a worker through matching          |
 //! | has a workflow task, or had none yet      | waits here and goes with the workflow task     |
 //! | completes that task                       | is answered; else asked directly, or waits on  |
@@ -84,6 +85,10 @@ pub(crate) fn query(run: Run<'_>, question: &Query, context: &mut Context<'_>) -
 }
 
 fn rejected(state: &State, condition: i32) -> Option<QueryRejected> {
+    if state.is_paused() {
+        let status = Status::Paused.into();
+        return Some(QueryRejected { status });
+    }
     let status = state.closed.as_ref()?.status;
     let rejects = match QueryRejectCondition::try_from(condition) {
         Ok(QueryRejectCondition::NotOpen) => true,

@@ -35,6 +35,8 @@ pub enum Question {
     RequestCancel(RequestCancel),
     Terminate(Terminate),
     UpdateOptions(Box<UpdateOptions>),
+    Pause(Pause),
+    Unpause(Pause),
     /// End the run if it is open; then it goes.
     Delete,
     /// Of the current run: another one goes on from an earlier point of it, or of an older one.
@@ -150,6 +152,14 @@ pub struct Terminate {
     pub identity: String,
     pub links: Vec<Link>,
     pub first_run: Option<RunId>,
+}
+
+/// Who pauses a run or lets it go on.
+#[derive(Clone, Debug)]
+pub struct Pause {
+    pub identity: String,
+    pub reason: String,
+    pub request_id: String,
 }
 
 /// A run goes on from an earlier point, under a new name.

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use super::state::State;
 use super::terminate::{self, SERVER_IDENTITY};
 use super::transition::{Draft, Extra};
-use super::workflow_task::{schedule_now, start_now};
+use super::workflow_task::{NOBODY, schedule_now, start_now};
 use super::{
     Answer, Outcome, Refusal, Reset, Run, Successor, Volatile, Workflow, answer_now, answer_step,
     options, query, update, wire,
@@ -48,9 +48,6 @@ use crate::planted::{Fault, planted};
 
 /// Who ends the current run.
 const RESETTER_IDENTITY: &str = "history-resetter";
-
-/// What a workflow task says of its poll that had none, as the reference has it.
-const NOBODY: &str = "emptyUuid";
 
 /// What resets have to do with a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -405,6 +402,7 @@ pub(crate) fn apply(state: &mut State, it: &record::ResetFrom, time: Time) {
         to: None,
     });
     state.activities_mut().restart(time);
+    state.paused = None;
     if let Ok(base) = it.base_run_id.as_slice().try_into().map(RunId) {
         Arc::make_mut(&mut state.externals).taken_over(base);
         Arc::make_mut(&mut state.children).taken_over(base);

@@ -19,8 +19,8 @@ use super::buffer::Buffer;
 use super::properties::Part as Properties;
 use super::start::Origin;
 use super::{
-    activity, attach, callback, child, close, external, inbox, kept, options, properties, reset,
-    signal, timer, update, wire, workflow_task,
+    activity, attach, callback, child, close, external, inbox, kept, options, pause, properties,
+    reset, signal, timer, update, wire, workflow_task,
 };
 use crate::id::{RunId, Time};
 use crate::kind::Illegal;
@@ -67,13 +67,15 @@ pub struct State {
     /// Known where events are to say it; empty before.
     pub(crate) namespace_name: String,
     pub(crate) cancel_requested: bool,
+    /// Still told of a run that has closed meanwhile.
+    pub(crate) paused: Option<pause::Paused>,
     /// Once it has closed it goes.
     pub(crate) delete_requested: bool,
     pub(crate) closed: Option<close::Closed>,
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 9;
+const SNAPSHOT_VERSION: u8 = 10;
 
 impl State {
     /// The state after the first event.
@@ -108,6 +110,7 @@ impl State {
             callbacks: callback::Part::default(),
             namespace_name: String::new(),
             cancel_requested: false,
+            paused: None,
             delete_requested: false,
             closed: None,
             origin: Arc::new(origin),
@@ -177,7 +180,8 @@ impl State {
             Attributes::WorkflowTaskFailedEventAttributes(it) => self.task_mut().failed(it),
             Attributes::WorkflowTaskTimedOutEventAttributes(it) => self.task_mut().timed_out(it),
             Attributes::ActivityTaskScheduledEventAttributes(it) => {
-                self.activities_mut().scheduled(id, time, it)
+                let held = self.is_paused();
+                self.activities_mut().scheduled(id, time, it, held)
             }
             Attributes::ActivityTaskStartedEventAttributes(it) => {
                 self.activities.knows(it.scheduled_event_id)
@@ -223,6 +227,8 @@ impl State {
                 self.options_updated(time, it);
                 true
             }
+            Attributes::WorkflowExecutionPausedEventAttributes(it) => self.pause(time, it),
+            Attributes::WorkflowExecutionUnpausedEventAttributes(_) => self.unpause(),
             Attributes::MarkerRecordedEventAttributes(_) => true,
             Attributes::UpsertWorkflowSearchAttributesEventAttributes(it) => {
                 Arc::make_mut(&mut self.properties).search_attributes_upserted(it);

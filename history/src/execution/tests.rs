@@ -9,6 +9,7 @@ mod closes;
 mod laws;
 mod operations;
 mod options;
+mod pauses;
 mod queries;
 mod reapplied;
 mod refusals;

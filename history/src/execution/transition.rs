@@ -347,6 +347,8 @@ fn build(attributes: Attributes, time: Time, extra: Extra) -> HistoryEvent {
         worker_may_ignore: matches!(
             attributes,
             Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(_)
+                | Attributes::WorkflowExecutionPausedEventAttributes(_)
+                | Attributes::WorkflowExecutionUnpausedEventAttributes(_)
         ),
         attributes: Some(attributes),
         user_metadata: extra.user_metadata,

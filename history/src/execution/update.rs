@@ -9,6 +9,7 @@
 //! | sent            | the task completes without it   | –         | that the worker has no updates |
 //! | sent            | the task fails or times out     | admitted  | –                              |
 //! | sent            | the answer to the task is bad   | –         | that the workflow is not ready |
+//! | admitted        | the run is paused               | –         | that it is paused              |
 //! | admitted, sent  | the run closes                  | –         | that it was closing            |
 //! | accepted        | `UpdateCompleted`               | completed | the outcome                    |
 //! | accepted        | the run closes                  | accepted  | that there will be no outcome  |
@@ -32,7 +33,7 @@ use cairn_proto::temporal::api::update::v1::{Outcome as Ended, Request, outcome}
 use super::state::State;
 use super::{
     Answer, Limits, Outcome, PollUpdate, Refusal, Run, Stage, Started, Step, Update, Updated,
-    Volatile, Workflow, answer_now, refuse, step_of, workflow_task,
+    Volatile, Workflow, answer_now, pause, refuse, step_of, workflow_task,
 };
 use crate::id::{RunId, Ticket, Time};
 use crate::kind::{Context, Stop};
@@ -85,6 +86,9 @@ fn enter(
     context: &mut Context<'_>,
 ) -> Outcome {
     let (id, until) = (question.update_id(), question.until);
+    if run.state.is_paused() {
+        return refuse(refused_with(pause::no_updates(), with_start.as_deref()));
+    }
     if let Some(updated) = recorded(run.state, run.id, id, events)? {
         let updated = Updated {
             with_start,
@@ -233,7 +237,8 @@ pub(crate) fn settle(run: Run<'_>, seen: &State, step: &mut Step, now: Time) {
     }
     let head = step.transition.as_ref().map_or(run.state, |it| &it.state);
     let has_task = head.task.current.is_some() || speculative.is_some();
-    if head.is_open() && !has_task && !head.as_child.waits && updates.wants_task() {
+    let may_have = head.is_open() && !head.is_paused() && !head.as_child.waits;
+    if may_have && !has_task && updates.wants_task() {
         let task = workflow_task::schedule_speculative(head, run.volatile, now);
         run.volatile.speculative = Some(task);
     }

@@ -5,6 +5,7 @@
 //! | –         | Scheduled, `TransientScheduled`   | scheduled | an offer; on a sticky queue a timeout        |
 //! | scheduled | Started, `TransientStarted`       | started   | the start-to-close timeout                   |
 //! | scheduled | `TimedOut` (schedule to start)    | –         | the next one, on the normal queue            |
+//! | scheduled | Failed, Paused                  | –         | nothing before the run goes on               |
 //! | started   | Completed                       | –         | what was buffered is flushed                 |
 //! | started   | Failed, `TimedOut`, `TransientFailed` | –       | the next attempt                             |
 //!
@@ -42,9 +43,10 @@ mod start;
 mod timeout;
 
 pub(crate) use complete::{Completing, complete};
-pub(crate) use fail::{cause_name, fail, force_fail, force_next_attempt, next_attempt};
+pub(crate) use fail::{cause_name, fail, force_fail, force_next_attempt, next_attempt, withdraw};
 pub(crate) use speculative::{
     schedule as schedule_speculative, seen, without, write as write_speculative,
+    write_taken_by_nobody,
 };
 pub(crate) use start::{Worker, pending_suffix, start, start_now, started_answer};
 pub(crate) use timeout::{deadline, reset_sticky, time_out};
@@ -113,6 +115,9 @@ pub(crate) struct Sticky {
 
 /// Bad ends in a row after which a run says of itself that it has problems.
 pub(crate) const PROBLEM_ATTEMPTS: i32 = 5;
+
+/// What a workflow task says of its poll that had none, as the reference has it.
+pub(crate) const NOBODY: &str = "emptyUuid";
 
 /// Attempts above this one get more and more time.
 const PATIENT_ATTEMPTS: i32 = 3;
@@ -220,6 +225,17 @@ impl Part {
             return self.reset();
         }
         self.ended_badly(Problem::Failed(it.cause))
+    }
+
+    /// The run is paused, or goes on: a further attempt that nobody has is dropped, and the next task is a first one.
+    pub(super) fn begin_anew(&mut self) {
+        if self.is_started() {
+            return;
+        }
+        if self.current.take().is_some() {
+            self.attempts_since_success += 1;
+        }
+        self.attempt = 1;
     }
 
     /// Nobody failed: the run goes on from here as if this task had not been.
@@ -336,6 +352,12 @@ pub(crate) fn schedule(draft: &mut Draft<'_>) {
     schedule_now(draft, false);
 }
 
+/// When the time before the first workflow task is over, if that brings the task.
+pub(crate) fn backoff_end(state: &State) -> Option<Time> {
+    let waits = state.as_child.waits || state.is_paused();
+    state.task.backoff_until.filter(|_| !waits)
+}
+
 /// The time before the first workflow task is over.
 pub(crate) fn end_backoff(draft: &mut Draft<'_>) {
     let part = &draft.state.task;
@@ -354,8 +376,11 @@ pub(crate) fn schedule_despite_backoff(draft: &mut Draft<'_>) {
     }
 }
 
-/// The same without regard to a backoff; `fresh`: events came since the last attempt failed.
+/// The same without regard to a backoff, but not while the run is paused; `fresh`: events came since the last attempt failed.
 pub(crate) fn schedule_now(draft: &mut Draft<'_>, fresh: bool) {
+    if draft.state.is_paused() {
+        return;
+    }
     let attempt = if fresh { 1 } else { draft.state.task.attempt };
     let timeout = start_to_close(draft, attempt);
     if attempt > 1 {

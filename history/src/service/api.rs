@@ -94,6 +94,24 @@ impl HistoryService for History {
             .map(Response::new)
     }
 
+    async fn pause_workflow_execution(
+        &self,
+        request: Request<history::PauseWorkflowExecutionRequest>,
+    ) -> Result<public::PauseWorkflowExecutionResponse> {
+        change::pause(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn unpause_workflow_execution(
+        &self,
+        request: Request<history::UnpauseWorkflowExecutionRequest>,
+    ) -> Result<public::UnpauseWorkflowExecutionResponse> {
+        change::unpause(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
     async fn operate_activities(
         &self,
         request: Request<history::OperateActivitiesRequest>,

@@ -87,6 +87,7 @@ def bases(stage: Stage) -> dict[str, Message]:
         "ListDeployments": ws.ListDeploymentsRequest(namespace=namespace),
         "ListWorkflowRules": ws.ListWorkflowRulesRequest(namespace=namespace),
         "PauseWorkflowExecution": ws.PauseWorkflowExecutionRequest(namespace=namespace, workflow_id=stage.id),
+        "UnpauseWorkflowExecution": ws.UnpauseWorkflowExecutionRequest(namespace=namespace, workflow_id=stage.id),
         "FetchWorkerConfig": ws.FetchWorkerConfigRequest(namespace=namespace),
         "ListArchivedWorkflowExecutions": ws.ListArchivedWorkflowExecutionsRequest(namespace=namespace),
         "StartNexusOperationExecution": ws.StartNexusOperationExecutionRequest(namespace=namespace, operation_id="o"),

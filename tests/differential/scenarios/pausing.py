@@ -7,14 +7,32 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.protocol.v1 import Message as Carried
 from temporalio.api.query.v1 import WorkflowQuery
+from temporalio.api.update.v1 import Meta, Outcome, Response
 from temporalio.api.workflowservice import v1 as ws
 
 from tests.differential.scenario import Stage, scenario
 from tests.differential.scenarios.children import start as child_of
+from tests.differential.scenarios.queries import Answering
 from tests.differential.scenarios.reset import reset
-from tests.differential.scenarios.updates import ACCEPTED, accept, complete, idle, keep_sent, look, polled, respond, send, until_admitted
-from tests.support.rpc import NoTask, command, texts
+from tests.differential.scenarios.updates import (
+    ACCEPTED,
+    accept,
+    complete,
+    idle,
+    keep_sent,
+    look,
+    outcome,
+    packed,
+    polled,
+    reject,
+    respond,
+    send,
+    until_admitted,
+)
+from tests.support.rpc import NoTask, Refused, command, texts
+from tests.support.wait import until
 
 NOTHING_SECONDS = 4.0
 """How long a poll waits that is to find nothing."""
@@ -235,7 +253,6 @@ async def updates(stage: Stage) -> None:
     task = await polled(stage)
     await complete(stage, task, accept(task.messages[0]))
     await accepted
-    waiting = send(stage, "accepted")
     await pause(stage)
     await keep_sent(stage, "update", send(stage, "u"))
     await keep_sent(stage, "accepted before", send(stage, "accepted", ACCEPTED))
@@ -251,7 +268,6 @@ async def updates(stage: Stage) -> None:
     await unpause(stage)
     task = await polled(stage)
     await stage.raw.terminate(stage.id)
-    await keep_sent(stage, "waited for", waiting)
     await stage.keep_history()
 
 
@@ -277,12 +293,11 @@ async def updates_admitted_before(stage: Stage) -> None:
 @scenario
 async def in_its_first_wait(stage: Stage) -> None:
     """The reference fails at a pause before the first workflow task is due."""
-    await stage.raw.start(stage.id, workflow_start_delay=timedelta(seconds=1))
+    await stage.raw.start(stage.id, workflow_start_delay=timedelta(hours=1))
     await stage.keep_call("pause", pause(stage))
     await stage.keep_describe("paused, described")
-    await stage.until_events("WorkflowTaskScheduled")
+    await stage.raw.signal(stage.id, "s")
     await stage.keep_history("paused")
-    await stage.keep_describe("due, described")
     await stage.keep_call("unpause", unpause(stage))
     await stage.keep_history("unpaused")
     await stage.raw.terminate(stage.id)
@@ -418,3 +433,360 @@ async def refused(stage: Stage) -> None:
     await stage.keep_call("unpause: by run id, without more", unpause(stage, run_id=run, request_id="", identity="", reason=""))
     await stage.keep_history("unpaused")
     await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def sticky_with_a_scheduled_task(stage: Stage) -> None:
+    """The worker that had it in its cache is given up with the task."""
+    await idle(stage, sticky=stage.queue + "-sticky")
+    await stage.raw.signal(stage.id, "s")
+    await pause(stage)
+    await unpause(stage)
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def with_a_later_attempt(stage: Stage) -> None:
+    """A task that failed is scheduled again, and history has not heard of it."""
+    await stage.raw.start(stage.id)
+    await stage.raw.fail(await polled(stage), 24, "no")
+    await stage.keep_call("pause", pause(stage))
+    await stage.keep_history("paused")
+    await stage.keep_describe("paused, described")
+    await unpause(stage)
+    await stage.keep_history("unpaused")
+    task = await polled(stage)
+    stage.keep("task", [task.started_event_id, task.attempt])
+    await stage.raw.complete(task, command("complete_workflow_execution"))
+    await stage.keep_history("done")
+
+
+@scenario
+async def with_a_later_attempt_in_hand(stage: Stage) -> None:
+    await stage.raw.start(stage.id)
+    await stage.raw.fail(await polled(stage), 24, "no")
+    task = await polled(stage)
+    await stage.keep_call("pause", pause(stage))
+    await stage.keep_call("fail", stage.raw.fail(task, 24, "no"))
+    await stage.keep_history("failed")
+    await unpause(stage)
+    await stage.keep_history("unpaused")
+    task = await polled(stage)
+    stage.keep("task", [task.started_event_id, task.attempt])
+    await stage.raw.complete(task, command("complete_workflow_execution"))
+    await stage.keep_history("done")
+
+
+@scenario
+async def in_hand_until_its_timeout(stage: Stage) -> None:
+    await stage.raw.start(stage.id, workflow_task_timeout=timedelta(seconds=1))
+    await polled(stage)
+    await pause(stage)
+    await stage.until_events("WorkflowTaskTimedOut")
+    await stage.keep_history("timed out")
+    await stage.keep_describe("timed out, described")
+    await unpause(stage)
+    await stage.keep_history("unpaused")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def a_bad_answer(stage: Stage) -> None:
+    """The task has failed, and there is no other."""
+    await stage.raw.start(stage.id)
+    task = await polled(stage)
+    await pause(stage)
+    await stage.keep_call("complete", stage.raw.complete(task, command("start_timer", timer_id="", start_to_fire_timeout=timedelta(hours=1))))
+    await stage.keep_history("failed")
+    await unpause(stage)
+    await stage.keep_history("unpaused")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def more_time_for_a_task(stage: Stage) -> None:
+    """A worker that asks for another task at once is refused, and still has the one."""
+    await stage.raw.start(stage.id)
+    task = await polled(stage)
+    await pause(stage)
+    await stage.keep_call("more time", stage.raw.complete(task, force_create_new_workflow_task=True))
+    await stage.keep_history("refused")
+    await stage.keep_call("complete", stage.raw.complete(task, return_new_workflow_task=True))
+    await stage.keep_history("completed")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def with_an_activity_in_its_backoff(stage: Stage) -> None:
+    """Its next attempt waits until the run goes on."""
+    await stage.raw.start(stage.id)
+    await stage.raw.complete(await polled(stage), activity_of(stage, "a", retry_policy={"initial_interval": timedelta(seconds=1), "backoff_coefficient": 1.0}))
+    task = await stage.raw.poll_activity(stage.queue)
+    failed = ws.RespondActivityTaskFailedRequest(namespace="default", task_token=task.task_token, failure={"message": "no", "application_failure_info": {"type": "Mine"}})  # type: ignore[arg-type]
+    await stage.raw.call("RespondActivityTaskFailed", failed)
+    await pause(stage)
+    await nothing(stage, activities=True)
+    await stage.keep_describe("paused, described")
+    await unpause(stage)
+    task = await stage.raw.poll_activity(stage.queue)
+    stage.keep("attempt", task.attempt)
+    await stage.raw.terminate(stage.id)
+    await stage.keep_history()
+
+
+@scenario
+async def activities_of_a_task_in_hand(stage: Stage) -> None:
+    """They are scheduled and not given out, also to a worker that would have them at once."""
+    await stage.raw.start(stage.id)
+    task = await polled(stage)
+    await pause(stage)
+    await stage.keep_call("complete", stage.raw.complete(task, activity_of(stage, "a"), activity_of(stage, "b", request_eager_execution=True)))
+    await nothing(stage, activities=True)
+    await stage.keep_history("completed")
+    await unpause(stage)
+    found = sorted([(await stage.raw.poll_activity(stage.queue)).activity_id for _ in range(2)])
+    stage.keep("given out", found)
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def an_activity_runs_out_of_time(stage: Stage) -> None:
+    """Nobody may take it, and its time runs on."""
+    await stage.raw.start(stage.id)
+    await stage.raw.complete(await polled(stage), activity_of(stage, "a", schedule_to_start_timeout=timedelta(seconds=1)))
+    await pause(stage)
+    await stage.until_events("ActivityTaskTimedOut")
+    await stage.keep_history()
+    await stage.keep_describe()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def activities_of_the_operator(stage: Stage) -> None:
+    """Both can be paused, the run and its activities."""
+
+    async def operate(method: str, activity_id: str, **fields: Any) -> Any:
+        base: dict[str, Any] = {"namespace": "default", "execution": {"workflow_id": stage.id}, "identity": "operator", "id": activity_id}
+        return await stage.raw.call(method, getattr(ws, f"{method}Request")(**base, **fields))
+
+    await stage.raw.start(stage.id)
+    await stage.raw.complete(await polled(stage), *(activity_of(stage, name) for name in ("a", "b", "c", "d")))
+    await operate("PauseActivity", "a")
+    await pause(stage)
+    await stage.keep_describe("paused, described")
+    await operate("UnpauseActivity", "a")
+    await operate("PauseActivity", "b")
+    await operate("ResetActivity", "c")
+    await stage.keep_describe("operated, described")
+    stage.keep("given out while paused", sorted([(await stage.raw.poll_activity(stage.queue)).activity_id for _ in range(2)]))
+    await nothing(stage, activities=True)
+    await unpause(stage)
+    stage.keep("given out then", (await stage.raw.poll_activity(stage.queue)).activity_id)
+    await stage.keep_describe("unpaused, described")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def an_update_that_a_worker_has(stage: Stage) -> None:
+    """It may still be accepted and have its outcome."""
+    await idle(stage)
+    waiting = send(stage)
+    task = await polled(stage)
+    await stage.keep_call("pause", pause(stage))
+    await stage.keep_history("paused")
+    await stage.keep_call("look", look(stage))
+    await stage.keep_call("complete", complete(stage, task, *(one for message in task.messages for one in (accept(message), respond(message)))))
+    await keep_sent(stage, "update", waiting)
+    await stage.keep_history("completed")
+    await unpause(stage)
+    await stage.keep_history("unpaused")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def an_update_that_a_worker_rejects(stage: Stage) -> None:
+    """The task stays in the history."""
+    await idle(stage)
+    waiting = send(stage)
+    task = await polled(stage)
+    await pause(stage)
+    await stage.keep_call("complete", complete(stage, task, *(reject(message) for message in task.messages)))
+    await keep_sent(stage, "update", waiting)
+    await stage.keep_history("completed")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def an_update_that_a_worker_hands_back(stage: Stage) -> None:
+    """It goes with the next task."""
+    await idle(stage)
+    waiting = send(stage)
+    task = await polled(stage)
+    await pause(stage)
+    await stage.raw.fail(task, 24, "no")
+    await stage.keep_call("look", look(stage))
+    await unpause(stage)
+    task = await polled(stage)
+    stage.keep("messages", [message.id for message in task.messages])
+    await stage.raw.terminate(stage.id)
+    await keep_sent(stage, "update", waiting)
+
+
+@scenario
+async def an_update_that_is_waited_for(stage: Stage) -> None:
+    """It was accepted, and its outcome is waited for."""
+    await idle(stage)
+    waiting = send(stage)
+    task = await polled(stage)
+    await complete(stage, task, accept(task.messages[0]))
+    await stage.keep_call("pause", pause(stage))
+    await asyncio.sleep(1.0)  # Nothing must happen.
+    stage.keep("waits on", not waiting.done())
+    await unpause(stage)
+    task = await polled(stage)
+    stage.keep("messages", [message.id for message in task.messages])
+    answer = Response(meta=Meta(update_id="u", identity="client"), outcome=Outcome(success=texts("result")))
+    done = Carried(id="u/complete", protocol_instance_id="u", body=packed(answer))
+    await complete(stage, task, done)
+    await keep_sent(stage, "update", waiting)
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def a_query_with_a_task_in_hand(stage: Stage) -> None:
+    """It is answered with the task."""
+    await stage.raw.start(stage.id)
+    asked = ws.QueryWorkflowRequest(namespace="default", execution=WorkflowExecution(workflow_id=stage.id), query=WorkflowQuery(query_type="q"))
+    waiting = asyncio.create_task(outcome(stage.raw.call("QueryWorkflow", asked)))
+    task = await polled(stage)
+    while not task.queries:
+        await stage.raw.complete(task, force_create_new_workflow_task=True)
+        task = await polled(stage)
+    await stage.keep_call("pause", pause(stage))
+    results = {name: {"result_type": 1, "answer": texts("answer")} for name in task.queries}
+    await stage.keep_call("complete", stage.raw.complete(task, query_results=results))
+    await keep_sent(stage, "answered", waiting)
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def followed_by_another_run(stage: Stage) -> None:
+    """The run that a timeout brings is not paused."""
+    await stage.raw.start(stage.id, workflow_run_timeout=timedelta(seconds=1), retry_policy={"initial_interval": timedelta(seconds=1), "maximum_attempts": 2})
+    await pause(stage)
+    events = await stage.until_events("WorkflowExecutionTimedOut", run_id=(await stage.raw.describe(stage.id)).workflow_execution_info.execution.run_id)
+    await stage.keep_history("timed out", run_id=(await stage.raw.describe(stage.id)).workflow_execution_info.first_run_id)
+    stage.keep("how many events", len(events))
+    await stage.keep_describe("the next, described")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def other_options(stage: Stage) -> None:
+    await idle(stage)
+    await pause(stage)
+    asked = ws.UpdateWorkflowExecutionOptionsRequest(
+        namespace="default",
+        workflow_execution=WorkflowExecution(workflow_id=stage.id),
+        workflow_execution_options={"priority": {"priority_key": 1}},  # type: ignore[arg-type]
+        update_mask={"paths": ["priority"]},  # type: ignore[arg-type]
+    )
+    await stage.keep_call("options", stage.raw.call("UpdateWorkflowExecutionOptions", asked))
+    await stage.keep_history()
+    await stage.keep_describe()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def again_and_again(stage: Stage) -> None:
+    """So often that a run with failing tasks would say that it has problems."""
+    await stage.raw.start(stage.id)
+    for number in range(6):
+        await pause(stage, request_id=f"pause {number}")
+        await unpause(stage)
+    await stage.keep_history()
+    await stage.keep_describe()
+    task = await polled(stage)
+    stage.keep("task", [task.started_event_id, task.attempt])
+    await stage.raw.complete(task)
+    await stage.keep_describe("completed, described")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def a_child_of_a_task_in_hand(stage: Stage) -> None:
+    """It begins, although its parent is paused."""
+    child = f"{stage.id}-child"
+    await stage.raw.start(stage.id)
+    task = await polled(stage)
+    await pause(stage)
+    await stage.raw.complete(task, child_of(child))
+    await stage.until_events("ChildWorkflowExecutionStarted")
+    await stage.keep_history("paused")
+    await pause(stage, workflow_id=child)
+    await stage.keep_history("the child", workflow_id=child)
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def deleted_while_paused(stage: Stage) -> None:
+    await idle(stage)
+    await pause(stage)
+    asked = ws.DeleteWorkflowExecutionRequest(namespace="default", workflow_execution=WorkflowExecution(workflow_id=stage.id))
+    await stage.keep_call("delete", stage.raw.call("DeleteWorkflowExecution", asked))
+
+    async def gone() -> bool:
+        try:
+            await stage.raw.describe(stage.id)
+        except Refused as refusal:
+            return refusal.code == "NOT_FOUND"
+        return False
+
+    await until(gone, f"{stage.name}: it is gone")
+
+
+@scenario
+async def counted(stage: Stage) -> None:
+    """In groups, and by the older lists."""
+    await idle(stage)
+    await pause(stage)
+    query = f"WorkflowId = '{stage.id}'"
+
+    async def groups() -> Any:
+        answer = await stage.raw.call("CountWorkflowExecutions", ws.CountWorkflowExecutionsRequest(namespace="default", query=f"{query} GROUP BY ExecutionStatus"))
+        return answer if b"Paused" in answer.SerializeToString() else None
+
+    stage.keep("groups", stage.scrubber.message(await until(groups, f"{stage.name}: a group of paused runs")))
+    for status in ("Paused", "Running", 8, 1):
+        asked = f"{query} AND ExecutionStatus = {status!r}"
+        answer = await stage.raw.call("CountWorkflowExecutions", ws.CountWorkflowExecutionsRequest(namespace="default", query=asked))
+        stage.keep(f"{status}", answer.count)
+    from temporalio.api.filter.v1 import StartTimeFilter, WorkflowExecutionFilter
+
+    older = ws.ListOpenWorkflowExecutionsRequest(namespace="default", start_time_filter=StartTimeFilter(), execution_filter=WorkflowExecutionFilter(workflow_id=stage.id))
+    stage.keep("open", len((await stage.raw.call("ListOpenWorkflowExecutions", older)).executions))
+    closed = ws.ListClosedWorkflowExecutionsRequest(namespace="default", start_time_filter=StartTimeFilter(), execution_filter=WorkflowExecutionFilter(workflow_id=stage.id))
+    stage.keep("closed", len((await stage.raw.call("ListClosedWorkflowExecutions", closed)).executions))
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def capability(stage: Stage) -> None:
+    answer = await stage.raw.call("DescribeNamespace", ws.DescribeNamespaceRequest(namespace="default"))
+    stage.keep("workflow_pause", answer.namespace_info.capabilities.workflow_pause)
+
+
+@scenario
+async def with_a_worker(stage: Stage) -> None:
+    """An SDK makes nothing of the events, live or in replay."""
+    async with stage.worker([Answering]):
+        handle = await stage.start(Answering.run, False)
+        await stage.until_events("WorkflowTaskCompleted")
+        await pause(stage)
+        await handle.signal(Answering.finish)
+        await unpause(stage)
+        await handle.result()
+        stage.keep("closed", await handle.query(Answering.echo, "b"))
+    await stage.keep_history()

@@ -77,7 +77,8 @@ pub(crate) fn schedule(it: &mut Completing<'_, '_>, asked: &ScheduleActivity) ->
         priority: asked.priority.clone(),
     };
     let id = it.write(Attributes::ActivityTaskScheduledEventAttributes(scheduled));
-    if asked.request_eager_execution && limits.eager_activities {
+    let may_begin = limits.eager_activities && !it.draft.state.is_paused();
+    if asked.request_eager_execution && may_begin {
         it.eager.push((id, it.index));
     }
     Ok(())

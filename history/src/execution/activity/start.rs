@@ -27,8 +27,8 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     };
     // An offer may be older than what an operator did.
     let offered = activity.attempt == question.attempt && activity.task_queue == question.queue;
-    let waits = activity.paused.is_some() && activity.started.is_none();
-    if !offered || (waits && !planted(Fault::PausedActivityStarted)) {
+    let waits = activity.waits() || planted(Fault::PausedActivityStarted);
+    if !offered || (activity.started.is_none() && !waits) {
         return refuse(over());
     }
     if let Some(started) = &activity.started {

@@ -50,6 +50,9 @@ fn line() -> impl Strategy<Value = String> {
         "advance 4s",
         "advance 11s",
         "reload",
+        "pause-run",
+        "pause-run request=p",
+        "unpause-run",
         "limit buffered=3",
     ])
     .prop_map(str::to_owned);
@@ -136,6 +139,7 @@ proptest! {
         for line in &lines {
             world.line(line);
         }
+        world.line("unpause-run");
         for _ in 0..20 {
             world.line("advance 4s");
             world.line("signal wake");

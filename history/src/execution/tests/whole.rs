@@ -64,6 +64,8 @@ pub(super) fn filled(question: &Question) -> Question {
         | Question::OperateActivities(_)
         | Question::Delete
         | Question::UpdateOptions(_)
+        | Question::Pause(_)
+        | Question::Unpause(_)
         | Question::Reset(_)
         | Question::ResetTo(_)
         | Question::Query(_)
@@ -267,5 +269,13 @@ fn tasks_and_queries() {
         "start eager; query q; complete sticky: timer t 1s; query r; signal s; query r; poll; complete; no-sticky-worker; advance 1s; \
          poll; fail 2; poll; fail 2; poll; describe; advance 10s; poll; complete: missing; poll; complete: child; start; \
          start request=other conflict=2; terminate"
+    ));
+}
+
+#[test]
+fn paused_and_on_again() {
+    insta::assert_snapshot!(whole(
+        "start; poll; pause-run request=p; describe; complete: activity a; describe; query q; unpause-run request=u; describe; \
+         pause-run; terminate; describe"
     ));
 }

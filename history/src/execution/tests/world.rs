@@ -215,6 +215,8 @@ impl World {
                 let question = operate(verb, word, &words);
                 self.ask(&Question::OperateActivities(Box::new(question)));
             }
+            "pause-run" => self.ask(&Question::Pause(pause("hold on", &words))),
+            "unpause-run" => self.ask(&Question::Unpause(pause("go on", &words))),
             "query" => self.ask(&Question::Query(Query {
                 query: WorkflowQuery {
                     query_type: word.to_owned(),
@@ -981,6 +983,12 @@ impl World {
             Answer::Updated(updated) => updated_text(*updated),
             Answer::Described(described) => {
                 let mut text = String::from("described");
+                if let Some(pause) = described
+                    .workflow_extended_info
+                    .and_then(|it| it.pause_info)
+                {
+                    let _ = write!(text, " paused by {}", pause.identity);
+                }
                 if let Some(task) = described.pending_workflow_task {
                     let _ = write!(text, " task {:?} attempt {}", task.state(), task.attempt);
                 }
@@ -1044,6 +1052,14 @@ fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
     words
         .iter()
         .find_map(|it| it.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn pause(reason: &str, words: &[&str]) -> Pause {
+    Pause {
+        identity: "operator".to_owned(),
+        reason: reason.to_owned(),
+        request_id: option(words, "request").unwrap_or("").to_owned(),
+    }
 }
 
 /// What is done to the activities of an id, of `type=…`, or to `all` of them.

@@ -257,6 +257,14 @@ impl Registry {
         answers
     }
 
+    /// The run is paused: what no worker has is refused.
+    pub(crate) fn paused(&mut self, why: &Refusal) -> Answers {
+        let waiting = self.pending.iter().filter(|(_, it)| !it.sent);
+        let waiting: Vec<_> = waiting.map(|(id, _)| id.clone()).collect();
+        let refused = waiting.iter().flat_map(|id| self.give_up(id, why));
+        refused.collect()
+    }
+
     fn give_up(&mut self, id: &str, why: &Refusal) -> Answers {
         self.pending.remove(id);
         let waiters = self.waiters.remove(id).unwrap_or_default();

@@ -22,6 +22,9 @@ use crate::kind::{Answered, Context, Stop};
 /// What the next workflow task is started with when it goes back with the answer.
 const INLINE_REQUEST_ID: &str = "request-from-RespondWorkflowTaskCompleted";
 
+/// A worker that holds a task of a paused run can only end it.
+const MORE_TIME: &str = "Workflow is paused and force create new workflow task is not allowed.";
+
 /// A workflow task on its way to completion.
 pub(crate) struct Completing<'q, 'c> {
     pub(crate) draft: Draft<'c>,
@@ -69,6 +72,9 @@ pub(crate) fn complete(
     let state = run.state;
     if !state.is_open() || !holds(state, question.token) {
         return refuse(Refusal::NoSuchTask("Workflow task not found.".to_owned()));
+    }
+    if state.is_paused() && question.force_create_new_workflow_task {
+        return refuse(Refusal::Precondition(MORE_TIME.to_owned()));
     }
     if let Err(text) = in_sequence(&question.commands).and_then(|()| known(&question.commands)) {
         return refuse(Refusal::Invalid(text));
@@ -369,7 +375,7 @@ fn speculate(
 ) -> bool {
     volatile.speculative = None;
     let wanted = question.return_new_workflow_task && volatile.updates.wants_task();
-    if !wanted || !head.is_open() || head.task.current.is_some() {
+    if !wanted || !head.is_open() || head.is_paused() || head.task.current.is_some() {
         return false;
     }
     let (now, identity) = (context.now, &question.identity);

@@ -86,6 +86,21 @@ pub(crate) fn write_failed(
     draft.write(Attributes::WorkflowTaskFailedEventAttributes(failed));
 }
 
+/// The task that is scheduled will not be taken. Of a further attempt history hears nothing.
+pub(crate) fn withdraw(draft: &mut Draft<'_>, cause: Cause) {
+    let Some(task) = draft.state.task.current.as_ref().filter(|it| it.written) else {
+        return;
+    };
+    let failed = WorkflowTaskFailedEventAttributes {
+        scheduled_event_id: task.scheduled_event_id,
+        started_event_id: task.started.as_ref().map_or(0, |it| it.event_id),
+        cause: cause.into(),
+        identity: terminate::SERVER_IDENTITY.to_owned(),
+        ..Default::default()
+    };
+    draft.write(Attributes::WorkflowTaskFailedEventAttributes(failed));
+}
+
 /// Behind a failed or timed-out task: what waited is written, and there is another attempt. New events make it a first one.
 pub(crate) fn next_attempt(draft: &mut Draft<'_>) {
     let fresh = !draft.state.buffer.is_empty();

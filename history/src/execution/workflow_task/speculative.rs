@@ -5,6 +5,7 @@
 //! | –         | an update waits, and there is no task    | scheduled: the head's next id, which is not taken        |
 //! | scheduled | a poll                                   | started: the id behind it                                |
 //! | scheduled | its time is up                           | written, timed out, and a normal task behind it          |
+//! | scheduled | the run is paused                        | written, started by nobody, failed                       |
 //! | scheduled | the run closes                           | –                                                        |
 //! | any       | any other transition of the run          | written first: a normal task                             |
 //! | started   | the worker only rejects                  | –, and the worker goes back to where it was              |
@@ -18,10 +19,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_proto::temporal::api::common::v1::WorkerVersionStamp;
+use cairn_proto::temporal::api::history::v1::WorkflowTaskStartedEventAttributes;
+use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 
 use super::start::{scheduled_event, started_event, suggestion};
-use super::{Started, Task};
+use super::{NOBODY, Started, Task};
 use crate::execution::state::State;
+use crate::execution::terminate::SERVER_IDENTITY;
 use crate::execution::transition::Draft;
 use crate::execution::update::Message;
 use crate::execution::{CompleteWorkflowTask, Limits, StartTask, Volatile};
@@ -132,6 +136,20 @@ pub(crate) fn write(
         let event = started_event(task, started, identity, version);
         draft.write_at(event, started.time);
     }
+}
+
+/// The scheduled task that was written, as one that is over before anybody took it.
+pub(crate) fn write_taken_by_nobody(draft: &mut Draft<'_>) {
+    let Some(task) = &draft.state.task.current else {
+        return;
+    };
+    let started = WorkflowTaskStartedEventAttributes {
+        scheduled_event_id: task.scheduled_event_id,
+        identity: SERVER_IDENTITY.to_owned(),
+        request_id: NOBODY.to_owned(),
+        ..Default::default()
+    };
+    draft.write(Attributes::WorkflowTaskStartedEventAttributes(started));
 }
 
 /// May the task of this answer be dropped? It did nothing, and the worker can forget what it was shown.

@@ -1,14 +1,15 @@
-//! What clients do to a run: signal, ask to cancel, terminate, delete, reset its sticky queue.
+//! What clients do to a run: signal, ask to cancel, terminate, pause, delete, reset its sticky queue.
 
 use std::sync::Arc;
 
 use cairn_proto::cairn::history::v1 as history;
+use cairn_proto::temporal::api::common::v1::WorkflowExecution;
 use cairn_proto::temporal::api::enums::v1::EventType;
 use cairn_proto::temporal::api::workflowservice::v1 as public;
 use tonic::Status;
 
 use super::wire;
-use crate::execution::{Answer, Question, RequestCancel, Signal, Terminate, UpdateOptions};
+use crate::execution::{Answer, Pause, Question, RequestCancel, Signal, Terminate, UpdateOptions};
 use crate::service::Shell;
 
 pub(super) async fn signal(
@@ -147,6 +148,68 @@ pub(super) async fn update_options(
         workflow_execution_options: Some(*options),
         update_time: None,
     })
+}
+
+pub(super) async fn pause(
+    shell: &Arc<Shell>,
+    request: history::PauseWorkflowExecutionRequest,
+) -> Result<public::PauseWorkflowExecutionResponse, Status> {
+    let history::PauseWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
+    let public::PauseWorkflowExecutionRequest {
+        namespace: _,
+        workflow_id,
+        run_id,
+        identity,
+        reason,
+        request_id,
+    } = wire::required(request, "Request")?;
+    let execution = WorkflowExecution {
+        workflow_id,
+        run_id,
+    };
+    let (key, run) = wire::target(&namespace_id, Some(execution))?;
+    let pause = Pause {
+        identity,
+        reason,
+        request_id,
+    };
+    shell.ask(key, run, None, Question::Pause(pause)).await?;
+    Ok(public::PauseWorkflowExecutionResponse {})
+}
+
+pub(super) async fn unpause(
+    shell: &Arc<Shell>,
+    request: history::UnpauseWorkflowExecutionRequest,
+) -> Result<public::UnpauseWorkflowExecutionResponse, Status> {
+    let history::UnpauseWorkflowExecutionRequest {
+        namespace_id,
+        request,
+    } = request;
+    let public::UnpauseWorkflowExecutionRequest {
+        namespace: _,
+        workflow_id,
+        run_id,
+        identity,
+        reason,
+        request_id,
+    } = wire::required(request, "Request")?;
+    let execution = WorkflowExecution {
+        workflow_id,
+        run_id,
+    };
+    let (key, run) = wire::target(&namespace_id, Some(execution))?;
+    let unpause = Pause {
+        identity,
+        reason,
+        request_id,
+    };
+    shell
+        .ask(key, run, None, Question::Unpause(unpause))
+        .await?;
+    Ok(public::UnpauseWorkflowExecutionResponse {})
 }
 
 pub(super) async fn delete(

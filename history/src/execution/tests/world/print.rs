@@ -176,6 +176,8 @@ pub(super) fn printed(event: &HistoryEvent) -> String {
             let key = it.priority.as_ref().map_or(0, |it| it.priority_key);
             format!(" {key} {:?}", it.attached_request_id)
         }
+        Event::WorkflowExecutionPausedEventAttributes(it) => format!(" {}", it.reason),
+        Event::WorkflowExecutionUnpausedEventAttributes(it) => format!(" {}", it.reason),
         Event::MarkerRecordedEventAttributes(it) => format!(" {}", it.marker_name),
         other => post::detail(other).unwrap_or_default(),
     };
