@@ -60,10 +60,6 @@ pub enum Fault {
     UpdateOutcomeForgotten,
     /// A reset that is asked for again is done again.
     ResetRepeated,
-    /// What waits in the buffer of a run that is reset does not come again.
-    ResetWithoutBuffered,
-    /// An activity that is paused is given out.
-    PausedActivityStarted,
 }
 
 /// Does this process have the bug?
@@ -112,8 +108,6 @@ fn chosen() -> Option<Fault> {
         "speculative-task-recorded" => Fault::SpeculativeTaskRecorded,
         "update-outcome-forgotten" => Fault::UpdateOutcomeForgotten,
         "reset-repeated" => Fault::ResetRepeated,
-        "reset-without-buffered" => Fault::ResetWithoutBuffered,
-        "paused-activity-started" => Fault::PausedActivityStarted,
         _ => {
             tracing::error!(name, "no such planted bug");
             std::process::abort()

@@ -241,8 +241,7 @@ pub(crate) fn reset(
     }
     let ended = ending.finish().map_err(Stop::Refused)?;
     let flushed = ended.iter().flat_map(|ended| &ended.events);
-    let all = question.read_to.is_some() && !planted(Fault::ResetWithoutBuffered);
-    let flushed = flushed.filter(|_| all);
+    let flushed = flushed.filter(|_| question.read_to.is_some());
     let from_base = question.base == run.id;
     let later = question.later.iter().enumerate();
     let later = later.map(|(index, event)| (event, index < question.of_base));

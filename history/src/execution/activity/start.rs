@@ -15,7 +15,6 @@ use crate::execution::{
 };
 use crate::id::RunId;
 use crate::kind::{Answered, Context, Stop};
-use crate::planted::{Fault, planted};
 
 pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_>) -> Outcome {
     if !run.state.is_open() {
@@ -27,8 +26,7 @@ pub(crate) fn start(run: Run<'_>, question: &StartTask, context: &mut Context<'_
     };
     // An offer may be older than what an operator did.
     let offered = activity.attempt == question.attempt && activity.task_queue == question.queue;
-    let waits = activity.waits() || planted(Fault::PausedActivityStarted);
-    if !offered || (activity.started.is_none() && !waits) {
+    if !offered || (activity.started.is_none() && !activity.waits()) {
         return refuse(over());
     }
     if let Some(started) = &activity.started {
