@@ -615,6 +615,47 @@ fn a_start_is_taken_over_by_a_reset() {
 }
 
 #[test]
+fn a_start_is_taken_over_by_a_reset_of_a_reset() {
+    then(
+        ASKED,
+        "w: signal s; w: poll; w: complete; w: send lost; w: reset 9; w: reset 9 request=two; w: send",
+        r"
+            w 6 WorkflowExecutionSignaled s
+            w   7 WorkflowTaskScheduled on q
+            w 8 WorkflowTaskStarted 7
+            w > task started 8 attempt 1 previous 3 reads 1..9
+            w 9 WorkflowTaskCompleted 7 8
+            w -> c: Initiated(5)
+            c -- run 1
+            c 1 WorkflowExecutionStarted
+            = started
+            w 10 WorkflowExecutionTerminated again
+            w -- run 2
+            w copied 1..=2
+            w copied 3..=3
+            w copied 4..=5
+            w copied 6..=7
+            w copied 8..=8
+            w 9 WorkflowTaskFailed 7 8 ResetWorkflow
+            w   10 WorkflowTaskScheduled on q
+            w > reset
+            w 11 WorkflowExecutionTerminated again
+            w -- run 3
+            w copied 1..=2
+            w copied 3..=3
+            w copied 4..=5
+            w copied 6..=7
+            w copied 8..=8
+            w 9 WorkflowTaskFailed 7 8 ResetWorkflow
+            w   10 WorkflowTaskScheduled on q
+            w > reset
+            w -> c: Initiated(5)
+            = started
+            w 11 ChildWorkflowExecutionStarted 5",
+    );
+}
+
+#[test]
 fn a_signal_reaches_another_run() {
     then(
         TWO,
