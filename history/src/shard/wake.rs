@@ -34,6 +34,8 @@ pub(super) struct Wakes {
     more: bool,
     /// The horizon of the read under way.
     reading: Option<Time>,
+    /// The earliest that was left to the table since that began: what it brings is not all that there is up to its horizon.
+    left_out: Option<(Time, RunId)>,
     /// Not before this time.
     retry: Time,
     count_max: usize,
@@ -52,6 +54,7 @@ impl Wakes {
             known: None,
             more: true,
             reading: None,
+            left_out: None,
             retry: Time::default(),
             count_max: config.wake_ups_max.max(1),
             horizon: config.horizon,
@@ -108,9 +111,12 @@ impl Wakes {
     /// Too many: the latest are left to the table, and the horizon comes nearer.
     fn shrink(&mut self) {
         while self.asleep.len() > self.count_max
-            && let Some(((_, run), _)) = self.asleep.pop_last()
+            && let Some((latest, _)) = self.asleep.pop_last()
         {
-            self.times.remove(&run);
+            self.times.remove(&latest.1);
+            if self.reading.is_some() {
+                self.left_out = Some(self.left_out.map_or(latest, |it| it.min(latest)));
+            }
             self.known = self
                 .asleep
                 .last_key_value()
@@ -157,6 +163,11 @@ impl Wakes {
                 workflow_id: row.workflow_id,
             });
             self.insert(&key, row.run, row.time);
+        }
+        if let Some(left_out) = self.left_out.take() {
+            let before = self.asleep.range(..left_out).next_back();
+            self.known = self.known.min(before.map(|(it, _)| *it));
+            self.more = true;
         }
         self.shrink();
     }
@@ -260,6 +271,67 @@ impl<K: Kind> Shard<K> {
 
     pub(super) fn failed_wake_ups(&mut self) {
         self.wakes.reading = None;
+        self.wakes.left_out = None;
         self.wakes.retry = self.now.after(self.config.retry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::NamespaceId;
+
+    const HORIZON: Time = Time(100);
+
+    fn run(number: u8) -> RunId {
+        RunId([number; 16])
+    }
+
+    fn key() -> Arc<Key> {
+        Arc::new(Key {
+            namespace: NamespaceId([7; 16]),
+            workflow_id: "w".to_owned(),
+        })
+    }
+
+    fn row(time: i64, number: u8) -> WakeUp {
+        WakeUp {
+            time: Time(time),
+            run: run(number),
+            namespace: NamespaceId([7; 16]),
+            workflow_id: "w".to_owned(),
+        }
+    }
+
+    /// Room for two; 10 and 50 are known, and a read of what lies behind them is under way.
+    fn reading() -> Wakes {
+        let mut wakes = Wakes::new(&Config {
+            wake_ups_max: 2,
+            ..Config::default()
+        });
+        wakes.reading = Some(HORIZON);
+        wakes.read(vec![row(10, 1), row(50, 5)], 2, |_| false);
+        assert_eq!(wakes.known, Some((Time(50), run(5))));
+        wakes.reading = Some(HORIZON);
+        wakes
+    }
+
+    #[test]
+    fn what_is_left_out_while_a_read_is_under_way_is_read_again() {
+        let mut wakes = reading();
+        wakes.sleep(&key(), run(2), Time(20)); // 50 is one too many now.
+        wakes.read(Vec::new(), 2, |_| false);
+        assert_eq!(wakes.known, Some((Time(20), run(2))));
+        assert!(wakes.more, "there is 50, which only the table knows");
+    }
+
+    #[test]
+    fn a_read_during_which_nothing_is_left_out_reaches_its_horizon() {
+        let mut wakes = reading();
+        wakes.read(vec![row(60, 6)], 2, |_| false);
+        assert_eq!(wakes.known, Some((Time(50), run(5))), "60 was one too many");
+        let mut wakes = reading();
+        wakes.read(Vec::new(), 2, |_| false);
+        assert_eq!(wakes.known.map(|(time, _)| time), Some(HORIZON));
     }
 }

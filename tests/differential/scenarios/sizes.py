@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflowservice import v1 as ws
 
 from tests.differential.scenario import Stage, scenario
@@ -236,3 +237,43 @@ async def too_many_in_the_buffer(stage: Stage) -> None:
     stage.keep("behind", [event_name(event) for event in await stage.raw.history(stage.id)])
     await stage.keep_call("terminate", stage.raw.terminate(stage.id))
     stage.keep("in the end", [event_name(event) for event in await stage.raw.history(stage.id)])
+
+
+def chain(message: int, stack: int, of_cause: int, source: int, depth: int) -> Failure:
+    """A failure over the limit, with causes; the last is long."""
+    failure = Failure(message="m" * message, stack_trace="t" * stack, source="s" * source)
+    failure.application_failure_info.type = "Type"
+    last = failure
+    for _ in range(depth):
+        last = last.cause
+        last.message = "c" * of_cause
+        last.application_failure_info.type = "U"
+    last.message += "z" * 1000
+    return failure
+
+
+CHAINS = {
+    "a message": chain(1200, 100, 0, 0, 0),
+    "a source and a message": chain(1200, 100, 0, 200, 0),
+    "a stack": chain(10, 600, 0, 0, 0),
+    "a stack that has no room": chain(480, 600, 0, 0, 0),
+    "a cause": chain(100, 100, 0, 0, 1),
+    "a long source": chain(10, 10, 0, 700, 0),
+    "causes": chain(50, 50, 100, 10, 8),
+    "many causes": chain(20, 0, 20, 0, 40),
+}
+
+
+@scenario
+async def failures_cut(stage: Stage) -> None:
+    """What is left of a failure that is too large."""
+    for label, failure in CHAINS.items():
+        workflow_id = f"{stage.id}-{label.replace(' ', '-')}"
+        await stage.raw.start(workflow_id, stage.queue)
+        await stage.raw.complete(await polled(stage), schedule(task_queue={"name": stage.queue}, start_to_close_timeout=timedelta(minutes=1), retry_policy={"maximum_attempts": 1}))
+        task = await stage.raw.poll_activity(stage.queue)
+        request = ws.RespondActivityTaskFailedRequest(task_token=task.task_token, failure=failure, namespace="default", identity="raw")
+        await stage.raw.call("RespondActivityTaskFailed", request)
+        events = await stage.raw.history(workflow_id)
+        stage.keep(label, [stage.scrubber.message(event) for event in events if event_name(event) == "ActivityTaskFailed"])
+        await stage.raw.terminate(workflow_id)

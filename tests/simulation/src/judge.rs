@@ -541,15 +541,17 @@ fn held(ledger: &Ledger) -> BTreeSet<RunId> {
     }
 }
 
-/// Does a run wait for a child of which nobody tells it any more? So it is behind the reset of a base that had closed before: what became of
+/// Does a run wait for a child of which nobody tells it any more? So it is behind the reset of a base that had closed before, or that waited in vain itself: what became of
 /// a child since its parent closed, or went on elsewhere, is told to the closed one, or to the other.
 fn waits_in_vain(ledger: &Ledger, run: RunId, kept: &Kept) -> bool {
     let Some(reset) = &kept.reset else {
         return false;
     };
-    let base = ledger.runs.get(&reset.base);
-    let had_closed = |base: &Kept| base.closed.is_some_and(|closed| closed < kept.began);
-    if !base.is_some_and(|base| had_closed(base)) {
+    let Some(base) = ledger.runs.get(&reset.base) else {
+        return false;
+    };
+    let had_closed = base.closed.is_some_and(|closed| closed < kept.began);
+    if !had_closed && !waits_in_vain(ledger, reset.base, base) {
         return false;
     }
     let children = ledger.runs.iter().filter(|(child, _)| {

@@ -20,6 +20,9 @@ const LAST_FAILURE_BYTES_MAX: usize = 4 << 10;
 /// How deep a shortened failure may be.
 const CAUSES_MAX: u8 = 20;
 const TYPE_BYTES_MAX: usize = 1_000;
+/// What a field, and a cause, take beside what they say.
+const FIELD_BYTES: usize = 4;
+const CAUSE_BYTES: usize = 8;
 
 /// Schedules the next attempt, or says why there is none.
 pub(super) fn retry(
@@ -120,37 +123,53 @@ pub(super) fn oversize(failure: &Failure, message: &str, bytes_max: usize) -> Fa
     }
 }
 
-/// Source and kind stay; then as much as fits of the message, the stack trace and the causes.
+/// The kind stays, with its name; then as much as fits of the source, the message, the stack trace and the causes.
 fn shorten(failure: &Failure, bytes_max: usize, causes: u8) -> Failure {
+    let mut left = bytes_max;
+    let failure_info = failure.failure_info.as_ref();
+    let failure_info = failure_info.and_then(|info| without_details(info, &mut left));
     let mut short = Failure {
-        source: prefix(&failure.source, bytes_max / 4).to_owned(),
-        failure_info: failure.failure_info.as_ref().and_then(without_details),
+        failure_info,
+        source: taken(&failure.source, &mut left),
+        message: taken(&failure.message, &mut left),
+        stack_trace: taken(&failure.stack_trace, &mut left),
         ..Default::default()
     };
-    let mut left = bytes_max.saturating_sub(short.encoded_len());
-    prefix(&failure.message, left).clone_into(&mut short.message);
-    left -= short.message.len();
-    prefix(&failure.stack_trace, left).clone_into(&mut short.stack_trace);
-    left -= short.stack_trace.len();
-    if left > 0 && causes > 0 {
+    if left > CAUSE_BYTES && causes > 0 {
         let cause = failure.cause.as_deref();
-        short.cause = cause.map(|cause| Box::new(shorten(cause, left, causes - 1)));
+        short.cause = cause.map(|it| Box::new(shorten(it, left - CAUSE_BYTES, causes - 1)));
     }
     short
 }
 
-fn without_details(info: &FailureInfo) -> Option<FailureInfo> {
+fn without_details(info: &FailureInfo, left: &mut usize) -> Option<FailureInfo> {
+    *left = left.saturating_sub(FIELD_BYTES);
     match info {
-        FailureInfo::ApplicationFailureInfo(info) => Some(FailureInfo::ApplicationFailureInfo(
-            ApplicationFailureInfo {
-                r#type: prefix(&info.r#type, TYPE_BYTES_MAX).to_owned(),
+        FailureInfo::ApplicationFailureInfo(info) => {
+            let name = prefix(&info.r#type, TYPE_BYTES_MAX);
+            if !name.is_empty() {
+                *left = left.saturating_sub(name.len() + FIELD_BYTES);
+            }
+            let kept = ApplicationFailureInfo {
+                r#type: name.to_owned(),
                 non_retryable: info.non_retryable,
                 ..Default::default()
-            },
-        )),
+            };
+            Some(FailureInfo::ApplicationFailureInfo(kept))
+        }
         FailureInfo::ServerFailureInfo(info) => Some(FailureInfo::ServerFailureInfo(*info)),
         _ => None,
     }
+}
+
+/// As much of a text as fits with what is around it.
+fn taken(text: &str, left: &mut usize) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let taken = prefix(text, left.saturating_sub(FIELD_BYTES));
+    *left = left.saturating_sub(taken.len() + FIELD_BYTES);
+    taken.to_owned()
 }
 
 pub(super) fn server_failure(message: &str) -> Failure {
