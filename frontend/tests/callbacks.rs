@@ -79,18 +79,18 @@ async fn open(store: &Model, clock: &Arc<Ahead>, caller: &Arc<Called>) -> Engine
     Engine::open(store, clock, options).await.unwrap()
 }
 
-fn workflow() -> Option<WorkflowExecution> {
-    Some(WorkflowExecution {
+fn workflow() -> WorkflowExecution {
+    WorkflowExecution {
         workflow_id: "w".to_owned(),
         ..WorkflowExecution::default()
-    })
+    }
 }
 
 async fn until(engine: &Engine, state: CallbackState) {
     loop {
         let request = pb::DescribeWorkflowExecutionRequest {
             namespace: "default".to_owned(),
-            execution: workflow(),
+            execution: Some(workflow()),
         };
         let frontend = engine.frontend();
         let described = frontend.describe_workflow_execution(Request::new(request));
@@ -103,14 +103,14 @@ async fn until(engine: &Engine, state: CallbackState) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_not_heard_is_called_again_after_a_restart() {
-    let (calls, mut called) = mpsc::unbounded_channel();
-    let caller = Arc::new(Called {
+    let (calls, mut heard) = mpsc::unbounded_channel();
+    let callee = Arc::new(Called {
         hears: AtomicBool::new(false),
         calls,
     });
     let store = Model::with(model::Options::default());
     let clock = Arc::new(Ahead::default());
-    let engine = open(&store, &clock, &caller).await;
+    let engine = open(&store, &clock, &callee).await;
     let nexus = callback::Nexus {
         url: URL.to_owned(),
         ..callback::Nexus::default()
@@ -139,24 +139,24 @@ async fn who_has_not_heard_is_called_again_after_a_restart() {
     until(&engine, CallbackState::Standby).await;
     let terminate = pb::TerminateWorkflowExecutionRequest {
         namespace: "default".to_owned(),
-        workflow_execution: workflow(),
+        workflow_execution: Some(workflow()),
         ..pb::TerminateWorkflowExecutionRequest::default()
     };
     frontend
         .terminate_workflow_execution(Request::new(terminate))
         .await
         .unwrap();
-    let first = called.recv().await.unwrap();
+    let first = heard.recv().await.unwrap();
     until(&engine, CallbackState::BackingOff).await;
 
     let store = store.crash();
-    caller.hears.store(true, Ordering::Release);
+    callee.hears.store(true, Ordering::Release);
     clock.by.fetch_add(2 * SECOND, Ordering::AcqRel);
-    let engine = open(&store, &clock, &caller).await;
-    let second = called.recv().await.unwrap();
+    let engine = open(&store, &clock, &callee).await;
+    let second = heard.recv().await.unwrap();
     assert_eq!(first, second);
     assert!(matches!(&first.end, Some(End::Failure(it)) if it.message == "operation terminated"));
     assert_eq!(first.link.unwrap().namespace, "default");
     until(&engine, CallbackState::Succeeded).await;
-    assert!(called.try_recv().is_err(), "heard, and called again");
+    assert!(heard.try_recv().is_err(), "heard, and called again");
 }

@@ -69,7 +69,10 @@ impl Caller for HttpCaller {
         let request = request(&call, nexus).map_err(never)?;
         let answered = tokio::time::timeout(PATIENCE, self.client.request(request)).await;
         match answered {
-            Ok(Ok(answer)) => judge(answer.status(), answer.extensions()),
+            Ok(Ok(answer)) => match unheard(answer.status(), answer.extensions()) {
+                None => Ok(()),
+                Some(failure) => Err(failure),
+            },
             Ok(Err(error)) => Err(later(format!(
                 "Post {:?}: {}",
                 nexus.url,
@@ -83,10 +86,10 @@ impl Caller for HttpCaller {
     }
 }
 
-/// What an answer means, as Nexus says.
-fn judge(status: StatusCode, extensions: &http::Extensions) -> Result<(), Failure> {
+/// Why an answer means that nobody has heard, as Nexus says; none: somebody has.
+fn unheard(status: StatusCode, extensions: &http::Extensions) -> Option<Failure> {
     let (kind, again) = match status.as_u16() {
-        200..=299 => return Ok(()),
+        200..=299 => return None,
         400 => ("BAD_REQUEST", false),
         401 => ("UNAUTHENTICATED", false),
         403 => ("UNAUTHORIZED", false),
@@ -103,11 +106,11 @@ fn judge(status: StatusCode, extensions: &http::Extensions) -> Result<(), Failur
             let said = said.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
             let said = said.or_else(|| status.canonical_reason().map(str::to_owned));
             let text = format!("{code} {}", said.unwrap_or_default());
-            return Err(later(format!("unexpected response status: {text:?}")));
+            return Some(later(format!("unexpected response status: {text:?}")));
         }
     };
     let text = format!("handler error ({kind})");
-    Err(if again { later(text) } else { never(text) })
+    Some(if again { later(text) } else { never(text) })
 }
 
 /// Why nothing came back.
@@ -391,17 +394,17 @@ mod tests {
     #[test]
     fn only_some_answers_are_worth_another_call() {
         let final_of = |status: u16| {
-            let failure = judge(
+            let failure = unheard(
                 StatusCode::from_u16(status).unwrap(),
                 &http::Extensions::new(),
             )
-            .unwrap_err();
+            .unwrap();
             let Some(FailureInfo::ApplicationFailureInfo(info)) = failure.failure_info else {
                 panic!("an application failure");
             };
             info.non_retryable
         };
-        assert!(judge(StatusCode::NO_CONTENT, &http::Extensions::new()).is_ok());
+        assert!(unheard(StatusCode::NO_CONTENT, &http::Extensions::new()).is_none());
         assert!([400, 401, 403, 404, 409, 501].into_iter().all(final_of));
         assert!(
             ![302, 408, 429, 500, 502, 503, 520]

@@ -231,7 +231,7 @@ pub(crate) fn came(
         Some(run) => stepped(run, transition),
         None => step_of(None),
     };
-    let answer = answer_step(None, context.ticket, Answer::Delivered(outcome));
+    let answer = answer_step(None, context.ticket, Answer::Delivered(Box::new(outcome)));
     step.answers.extend(answer.answers);
     step
 }

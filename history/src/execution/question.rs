@@ -413,7 +413,7 @@ pub enum Answer {
     Described(Box<DescribeWorkflowExecutionResponse>),
     Position(Position),
     /// What came of a message of another run.
-    Delivered(cairn_proto::cairn::effect::v1::Outcome),
+    Delivered(Box<cairn_proto::cairn::effect::v1::Outcome>),
 }
 
 #[derive(Clone, Debug, Default)]

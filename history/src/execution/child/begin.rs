@@ -77,7 +77,7 @@ pub(crate) fn start(
                     let told = Told {
                         outcome: Some(came),
                     };
-                    answered.result = Ok(Answer::Delivered(told));
+                    answered.result = Ok(Answer::Delivered(Box::new(told)));
                 }
             }
             Ok(step)

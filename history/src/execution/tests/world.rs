@@ -1004,7 +1004,7 @@ impl World {
                 text
             }
             Answer::Delivered(outcome) if self.receives => {
-                self.came = Some(outcome);
+                self.came = Some(*outcome);
                 return;
             }
             Answer::Delivered(outcome) => match outcome.outcome {

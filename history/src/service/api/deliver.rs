@@ -23,7 +23,7 @@ pub(in crate::service) async fn deliver(
     let question = Question::Deliver(Box::new(message));
     let reply = shell.ask(key, run, start_request_id, question).await?;
     match reply.answer {
-        Answer::Delivered(outcome) => Ok(outcome),
+        Answer::Delivered(outcome) => Ok(*outcome),
         _ => Err(wire::unexpected(&reply)),
     }
 }

@@ -61,7 +61,7 @@ impl World {
                     ..
                 } => owned
                     .shard
-                    .delivered(run, effect, outcome, now, &limits, out),
+                    .delivered(run, effect, *outcome, now, &limits, out),
                 _ => owned.shard.undelivered(run, effect, now, out),
             }
         });
