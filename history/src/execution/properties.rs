@@ -334,13 +334,13 @@ pub(crate) fn modify(
     let asked = Memo {
         fields: upserted.clone(),
     };
-    if asked.encoded_len() > it.draft.limits.memo_bytes_max {
-        return Err(too_large(". Memo"));
+    if asked.encoded_len() > it.draft.limits.blob_bytes_max {
+        return Err(too_large(""));
     }
     let mut memo = it.draft.state.properties.memo.clone();
     merge(&mut memo.fields, upserted);
     if memo.encoded_len() > it.draft.limits.memo_bytes_max {
-        return Err(too_large(""));
+        return Err(too_large(". Memo"));
     }
     it.write(Attributes::WorkflowPropertiesModifiedEventAttributes(
         WorkflowPropertiesModifiedEventAttributes {

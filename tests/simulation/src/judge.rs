@@ -587,10 +587,15 @@ pub(crate) fn stuck(ledger: &mut Ledger) {
         .filter(|(run, kept)| kept.row.is_open() && !held.contains(run));
     let open: Vec<_> = open
         .map(|(run, kept)| {
+            let events = kept.events.iter();
+            let names = events.map(|event| event.event_type().as_str_name());
+            let names: Vec<_> = names
+                .map(|name| name.trim_start_matches("EVENT_TYPE_"))
+                .collect();
             format!(
-                "{run} ({}) is stuck behind {} events",
+                "{run} ({}) is stuck behind {}",
                 kept.row.workflow_type,
-                kept.events.len()
+                names.join(" ")
             )
         })
         .collect();
