@@ -104,6 +104,7 @@ impl Fork {
             })?,
         };
         let later = records.split_off(end + 1);
+        forget_buffered(&mut records)?;
         let owner = later.iter().find_map(came_from);
         let state = fold(run, &records)?;
         let has_task = state.task.current.as_ref().is_some_and(|task| task.written);
@@ -136,6 +137,49 @@ fn came_from(record: &Record) -> Option<RunId> {
     })
 }
 
+/// What waited at the end for its place in history has none, and has not happened: behind the point it is read as an event.
+fn forget_buffered(records: &mut [Record]) -> Result<(), Refusal> {
+    let changes = records
+        .iter()
+        .map(|record| Changes::decode(record.changes.clone()));
+    let mut changes: Vec<_> = changes.collect::<Result<_, _>>().map_err(|_| damaged())?;
+    let mut first = None;
+    for (index, of_record) in changes.iter_mut().enumerate().rev() {
+        let of_record = &mut of_record.changes;
+        let is_flush = |it: &record::Change| matches!(it.change, Some(Change::Flushed(_)));
+        let from = of_record.iter().rposition(is_flush).map_or(0, |at| at + 1);
+        let waits = |it: &record::Change| matches!(it.change, Some(Change::Buffered(_)));
+        if of_record[from..].iter().any(waits) {
+            first = Some(index);
+            let mut place = 0..;
+            of_record.retain(|it| place.next() < Some(from) || !waits(it));
+        }
+        if from > 0 {
+            break;
+        }
+    }
+    let Some(first) = first else {
+        return Ok(());
+    };
+    let mut before = match first {
+        0 => [0; 32],
+        _ => records[first - 1].chain,
+    };
+    for (record, changes) in records.iter_mut().zip(changes).skip(first) {
+        record.changes = encoded(&changes);
+        record.chain = record.chained(&before);
+        before = record.chain;
+    }
+    Ok(())
+}
+
+fn encoded(changes: &Changes) -> Bytes {
+    if changes.changes.is_empty() {
+        return Bytes::new();
+    }
+    changes.encode_to_vec().into()
+}
+
 /// Makes the record end at this event; which one it is, and what it held behind that.
 fn cut_one(records: &mut [Record], last: i64) -> Option<(usize, Vec<HistoryEvent>)> {
     let mut before = [0; 32];
@@ -166,11 +210,7 @@ fn cut(record: &Record, last: i64) -> Option<(Record, Vec<HistoryEvent>)> {
     let begin = Record {
         event_count: count,
         events: History { events: kept }.encode_to_vec().into(),
-        changes: if changes.changes.is_empty() {
-            Bytes::new()
-        } else {
-            changes.encode_to_vec().into()
-        },
+        changes: encoded(&changes),
         ..record.clone()
     };
     Some((begin, rest))

@@ -11,7 +11,8 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice import v1 as ws
 
 from tests.differential.scenario import Stage, named, scenario
-from tests.support.rpc import Refused, attributes, command, texts
+from tests.differential.scenarios.activity_tasks import completed
+from tests.support.rpc import Refused, attributes, command, event_name, texts
 
 
 def request(stage: Stage, finish: int, run_id: str = "", **fields: Any) -> ws.ResetWorkflowExecutionRequest:
@@ -433,4 +434,30 @@ async def with_options_after_it(stage: Stage) -> None:
     await stage.keep_history("base", run_id=run)
     await stage.keep_history()
     await stage.keep_describe()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def to_an_attempt_during_which_an_activity_ended(stage: Stage) -> None:
+    """An activity ends while a further attempt is in hand; behind a reset to that attempt it is still to come."""
+    await stage.raw.start(stage.id)
+    names = [
+        command("schedule_activity_task", activity_id=name, activity_type={"name": "t"}, task_queue={"name": stage.queue}, start_to_close_timeout=timedelta(minutes=1)) for name in ("a", "b")
+    ]
+    await stage.raw.complete(await stage.raw.poll_workflow(stage.queue), *names)
+    first, second = await stage.raw.poll_activity(stage.queue), await stage.raw.poll_activity(stage.queue)
+    await stage.raw.call("RespondActivityTaskCompleted", completed(first))
+    await stage.raw.fail(await stage.raw.poll_workflow(stage.queue), 24, "no")
+    again = await stage.raw.poll_workflow(stage.queue)
+    await stage.raw.call("RespondActivityTaskCompleted", completed(second))
+    await stage.raw.complete(again)
+    events = await stage.until_events("ActivityTaskCompleted", "ActivityTaskCompleted")
+    finished = [event.event_id for event in events if event_name(event) == "WorkflowTaskCompleted"]
+    run_id = await reset(stage, finished[-1])
+    task = await stage.raw.poll_activity(stage.queue)
+    stage.keep("again", [task.activity_id == second.activity_id, task.attempt])
+    described = await stage.raw.describe(stage.id, run_id)
+    stage.keep("pending", [[one.activity_id == second.activity_id, one.state, one.attempt] for one in described.pending_activities])
+    kinds = [event_name(event) for event in await stage.raw.history(stage.id, run_id)]
+    stage.keep("behind the reset", kinds)
     await stage.raw.terminate(stage.id)

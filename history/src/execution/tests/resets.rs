@@ -441,3 +441,56 @@ fn a_closed_run_that_is_deleted_goes_at_once() {
             expired: true",
     );
 }
+
+#[test]
+fn what_waited_behind_a_later_attempt_has_not_happened() {
+    check(
+        "start; poll; complete: activity a, activity b, timer t 5s; begin a; done a; poll; fail; poll; begin b; done b; advance 5s; complete; reset 15; owed; advance 5s",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskCompleted 2 3
+              5 ActivityTaskScheduled a
+              6 ActivityTaskScheduled b
+              7 TimerStarted t
+            > activity a attempt 1 reads 5..6
+            8 ActivityTaskStarted 5 attempt 1
+              9 ActivityTaskCompleted 5 8
+              10 WorkflowTaskScheduled on q
+            11 WorkflowTaskStarted 10
+            > task started 11 attempt 1 previous 3 reads 1..12
+            12 WorkflowTaskFailed 10 11 WorkflowWorkerUnhandledFailure
+            > task started 14 attempt 2 previous 3 reads 1..13 +13 +14
+            > activity b attempt 1 reads 6..7
+            13 WorkflowTaskScheduled attempt 2 on q
+              14 WorkflowTaskStarted 13
+              15 WorkflowTaskCompleted 13 14
+              16 ActivityTaskStarted 6 attempt 1
+              17 TimerFired t 7
+              18 ActivityTaskCompleted 6 16
+              19 WorkflowTaskScheduled on q
+            20 WorkflowExecutionTerminated again
+            -- run 2
+            copied 1..=2
+            copied 3..=3
+            copied 4..=7
+            copied 8..=7
+            copied 8..=10
+            copied 11..=11
+            copied 12..=12
+            copied 13..=12
+            copied 13..=12
+            copied 13..=12
+            copied 13..=12
+            copied 13..=14
+            15 WorkflowTaskFailed 13 14 ResetWorkflow
+              16 WorkflowTaskScheduled on q
+            > reset
+            owed: Workflow 16 attempt 1 on q
+            owed: Activity 6 attempt 1 on q
+            17 TimerFired t 7",
+    );
+}
