@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use cairn_proto::temporal::api::enums::v1::EventType;
 use cairn_proto::temporal::api::failure::v1::failure::FailureInfo;
 use cairn_proto::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Scheme;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -36,18 +38,29 @@ const JSON: &str = "application/json";
 /// Makes calls, on connections that it keeps.
 #[derive(Debug)]
 pub(crate) struct HttpCaller {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    plain: Client<HttpConnector, Full<Bytes>>,
+    /// Made for the first call that needs it: a machine without certificates runs a server all the same.
+    secure: OnceLock<Result<Secure, String>>,
 }
 
+type Secure = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 impl HttpCaller {
-    pub(crate) fn new() -> io::Result<Self> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()?
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { client })
+    pub(crate) fn new() -> Self {
+        Self {
+            plain: Client::builder(TokioExecutor::new()).build_http(),
+            secure: OnceLock::new(),
+        }
+    }
+
+    fn secure(&self) -> Result<&Secure, String> {
+        let made = self.secure.get_or_init(|| {
+            let roots = HttpsConnectorBuilder::new().with_native_roots();
+            let roots = roots.map_err(|error| error.to_string())?;
+            let connector = roots.https_only().enable_http1().build();
+            Ok(Client::builder(TokioExecutor::new()).build(connector))
+        });
+        made.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -67,7 +80,12 @@ impl Caller for HttpCaller {
             return Err(never(text.to_owned()));
         }
         let request = request(&call, nexus).map_err(never)?;
-        let answered = tokio::time::timeout(PATIENCE, self.client.request(request)).await;
+        let answer = if request.uri().scheme() == Some(&Scheme::HTTPS) {
+            self.secure().map_err(later)?.request(request)
+        } else {
+            self.plain.request(request)
+        };
+        let answered = tokio::time::timeout(PATIENCE, answer).await;
         match answered {
             Ok(Ok(answer)) => match unheard(answer.status(), answer.extensions()) {
                 None => Ok(()),

@@ -55,7 +55,7 @@ impl Engine {
             shard,
             owner: format!("{}/{}", config.server.grpc_address(), std::process::id()),
             member: None,
-            caller: Some(Arc::new(HttpCaller::new()?)),
+            caller: Some(Arc::new(HttpCaller::new())),
         };
         let namespaces = config
             .namespaces
