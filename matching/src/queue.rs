@@ -75,12 +75,19 @@ pub struct Task {
     pub workflow_id: String,
 }
 
+/// Who says something of a task: its shard, under this epoch; `number` counts what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    pub shard: u32,
+    pub epoch: u64,
+    pub number: u64,
+}
+
 /// One task that a shard owes, and its place in the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     pub task: Arc<Task>,
-    pub shard: u32,
-    pub epoch: u64,
+    pub by: Word,
     /// 1 (first) … 5 (last).
     pub priority: u8,
     /// Since when it is owed.

@@ -33,7 +33,7 @@ use cairn_proto::temporal::api::workflowservice::v1 as public;
 use parking_lot::RwLock;
 use tonic::{Request, Response, Status};
 
-use crate::queue::{Name, Refusal, Time, Work};
+use crate::queue::{Name, Refusal, Time, Word, Work};
 use meters::Meters;
 use stripe::Stripe;
 use timekeeper::Timekeeper;
@@ -121,14 +121,20 @@ impl Matching {
             epoch,
             offered,
             withdrawn,
+            number,
         } = request;
         let mut response = OfferResponse::default();
+        let by = Word {
+            shard,
+            epoch,
+            number,
+        };
         self.inner.raise_everywhere(shard, epoch);
         for withdrawn in withdrawn {
-            self.inner.withdraw(shard, epoch, withdrawn);
+            self.inner.withdraw(by, withdrawn);
         }
         for offered in offered {
-            self.inner.offer(shard, epoch, offered, &mut response);
+            self.inner.offer(by, offered, &mut response);
         }
         response
     }
@@ -258,11 +264,11 @@ impl Inner {
             .is_none_or(|mine| mine(namespace, name))
     }
 
-    fn offer(&self, shard: u32, epoch: u64, offered: wire::Offered, response: &mut OfferResponse) {
+    fn offer(&self, by: Word, offered: wire::Offered, response: &mut OfferResponse) {
         let sticky_of = wire::sticky_of(&offered);
         let queue = offered.queue.clone();
-        let Some((name, offer)) = wire::offered(shard, epoch, offered) else {
-            tracing::warn!(shard, "an offer without queue or task is dropped");
+        let Some((name, offer)) = wire::offered(by, offered) else {
+            tracing::warn!(by.shard, "an offer without queue or task is dropped");
             return;
         };
         let back = sticky_of.map(|normal| wire::withdrawn(&name, normal, &offer));
@@ -280,22 +286,22 @@ impl Inner {
                 response.sticky_worker_unavailable.extend(back);
             }
             Some(Err(Refusal::StaleEpoch)) => {
-                tracing::debug!(shard, epoch, "an offer of a former owner is dropped");
+                tracing::debug!(by.shard, by.epoch, "an offer of a former owner is dropped");
             }
         }
     }
 
-    fn withdraw(&self, shard: u32, epoch: u64, withdrawn: wire::Withdrawn) {
+    fn withdraw(&self, by: Word, withdrawn: wire::Withdrawn) {
         let (Some(name), Some(task)) = (
             withdrawn.queue.and_then(wire::name),
             withdrawn.task.as_ref().and_then(wire::task_id),
         ) else {
-            tracing::warn!(shard, "a withdrawal without queue or task is dropped");
+            tracing::warn!(by.shard, "a withdrawal without queue or task is dropped");
             return;
         };
         let stripe = self.stripe(&name.namespace, &name.name);
         self.step(stripe, |state, _, _| {
-            state.queues.withdraw(&name, shard, epoch, task);
+            state.queues.withdraw(&name, by, task);
         });
     }
 

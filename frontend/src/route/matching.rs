@@ -216,6 +216,7 @@ fn divide(
         epoch,
         offered,
         withdrawn,
+        number,
     } = request;
     let home = |queue: Option<&internal::Queue>| {
         let queue = queue?;
@@ -226,6 +227,7 @@ fn divide(
     let empty = || internal::OfferRequest {
         shard,
         epoch,
+        number,
         ..internal::OfferRequest::default()
     };
     for offered in offered {

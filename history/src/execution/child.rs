@@ -8,7 +8,7 @@
 //! | started   | Completed, Failed, Canceled, …     | gone      | a workflow task                                 |
 //!
 //! A child begins without a workflow task. It asks its parent, which records Started, and only then has its first one. When the
-//! last run of its chain has closed it tells its parent. A parent that closes over a child which is not started forgets it: should
+//! last run of its chain has closed it tells its parent, or the run that goes on for that behind a reset, also when the parent itself is kept no longer. A parent that closes over a child which is not started forgets it: should
 //! the child be there all the same, it hears so when it asks, and ends.
 
 use std::collections::BTreeMap;
@@ -217,6 +217,8 @@ pub(crate) struct AsChild {
     pub(crate) parent_told: bool,
     /// The parent was reset: this run goes on for it.
     pub(crate) parent_moved: Option<RunId>,
+    /// That one is kept no longer: the current run of the id may go on for it.
+    pub(crate) parent_gone: bool,
 }
 
 impl AsChild {

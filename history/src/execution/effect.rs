@@ -132,6 +132,9 @@ pub(crate) fn delivered(
         (Effect::Begun | Effect::ChildClosed, Came::Moved(run)) => {
             told(&mut draft, delivered::Effect::ParentMoved(run.clone()));
         }
+        (Effect::ChildClosed, Came::NotFound(_)) if !run.state.as_child.parent_gone => {
+            told(&mut draft, delivered::Effect::ParentGone(true));
+        }
         (Effect::Initiated(id), _) => {
             external::concluded(&mut draft, id, came);
             child::started(&mut draft, id, came, events)?;

@@ -75,7 +75,7 @@ pub struct State {
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 10;
+const SNAPSHOT_VERSION: u8 = 11;
 
 impl State {
     /// The state after the first event.
@@ -413,7 +413,11 @@ impl State {
             delivered::Effect::ParentClosed(initiated) => self.children_mut().told(*initiated),
             delivered::Effect::ParentMoved(run) => {
                 self.as_child.parent_moved = run.as_slice().try_into().ok().map(RunId);
+                self.as_child.parent_gone = false;
                 self.as_child.parent_moved.is_some()
+            }
+            delivered::Effect::ParentGone(_) => {
+                !std::mem::replace(&mut self.as_child.parent_gone, true)
             }
             delivered::Effect::Begun(_) => std::mem::take(&mut self.as_child.waits),
             delivered::Effect::ChildClosed(_) => {

@@ -14,6 +14,8 @@ use crate::kind::{Offer, Queue, Work};
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) epoch: Epoch,
+    /// The place of this batch among those of the epoch.
+    pub(super) number: u64,
     pub(super) offered: Vec<(Key, RunId, Offer)>,
     pub(super) withdrawn: Vec<(Key, RunId, Offer)>,
 }
@@ -35,12 +37,14 @@ pub(super) async fn offer(
 ) -> Told {
     let Batch {
         epoch,
+        number,
         offered,
         withdrawn,
     } = batch;
     let request = matching::OfferRequest {
         shard: shard.0,
         epoch: epoch.0,
+        number,
         offered: offered
             .iter()
             .map(|(key, run, offer)| offered_message(key, *run, offer))

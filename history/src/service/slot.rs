@@ -48,6 +48,8 @@ struct Owned {
     stay: Stay,
     waiting: HashMap<Ticket, oneshot::Sender<Released<Workflow>>>,
     offers: VecDeque<offers::Batch>,
+    /// How many batches there were.
+    batches: u64,
     offering: bool,
     /// Queues whose offers nobody has taken, and how long to wait before they are made again.
     untold: BTreeSet<Queue>,
@@ -84,6 +86,7 @@ impl Slot {
             stay: Stay::Away,
             waiting: HashMap::new(),
             offers: VecDeque::new(),
+            batches: 0,
             offering: false,
             untold: BTreeSet::new(),
             again_after: RETRY_MIN,
@@ -402,8 +405,10 @@ impl Owned {
                 }
                 Output::Dirty => errands.dirty = true,
                 Output::Offer { offered, withdrawn } => {
+                    self.batches += 1;
                     self.offers.push_back(offers::Batch {
                         epoch: self.epoch,
+                        number: self.batches,
                         offered,
                         withdrawn,
                     });

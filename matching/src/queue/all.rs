@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::queue::Queue;
 use super::{
     Description, Extras, Given, Leave, Left, Name, Offer, Out, Pairing, PollId, Poller,
-    QUERY_POLLER_UNAVAILABLE, QueryId, REMEMBERED, TaskId, Time,
+    QUERY_POLLER_UNAVAILABLE, QueryId, REMEMBERED, TaskId, Time, Word,
 };
 
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -53,10 +53,10 @@ impl Queues {
         out: &mut Out,
     ) -> Result<bool, Refusal> {
         self.sweep(now);
-        if self.is_stale(offer.shard, offer.epoch) {
+        if self.is_stale(offer.by.shard, offer.by.epoch) {
             return Err(Refusal::StaleEpoch);
         }
-        self.raise(offer.shard, offer.epoch);
+        self.raise(offer.by.shard, offer.by.epoch);
         if self.is_unavailable(&name, now) {
             return Err(Refusal::StickyWorkerUnavailable);
         }
@@ -69,13 +69,13 @@ impl Queues {
     }
 
     /// A shard owes a task no more.
-    pub fn withdraw(&mut self, name: &Name, shard: u32, epoch: u64, task: TaskId) {
-        if self.is_stale(shard, epoch) {
+    pub fn withdraw(&mut self, name: &Name, by: Word, task: TaskId) {
+        if self.is_stale(by.shard, by.epoch) {
             return;
         }
-        self.raise(shard, epoch);
+        self.raise(by.shard, by.epoch);
         if let Some(number) = self.numbers.get(name).copied() {
-            self.step(number, |queue| queue.withdraw(task));
+            self.step(number, |queue| queue.withdraw(task, by.number));
         }
     }
 

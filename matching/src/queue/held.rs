@@ -10,13 +10,14 @@
 //! | starting | released (the poll left)   | waiting; gone if withdrawn meanwhile                       |
 //! | delayed  | its time has come          | waiting                                                    |
 //! | any      | withdrawn, older epoch     | gone (starting: when that ends)                            |
+//! | any      | withdrawn before it was offered | the same: that came late                              |
 //!
 //! Deliberately absent: polls. Who gets an offer is the queue's business.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Offer, Task, TaskId, Time};
+use super::{Offer, Task, TaskId, Time, Word};
 use std::sync::Arc;
 
 /// Retries wait 20 ms, 40 ms … up to this: a shard that moves is back within a few seconds.
@@ -34,8 +35,7 @@ struct Rank {
 #[derive(Debug)]
 struct Held {
     task: Arc<Task>,
-    shard: u32,
-    epoch: u64,
+    by: Word,
     rank: Rank,
     /// When matching first heard of it.
     added: Time,
@@ -94,8 +94,7 @@ impl Offers {
             self.line.insert(rank, id);
             return true;
         };
-        held.shard = offer.shard;
-        held.epoch = offer.epoch;
+        held.by = offer.by;
         if let State::Starting(fate) = &mut held.state {
             *fate = Fate::Again;
             return false;
@@ -116,13 +115,13 @@ impl Offers {
         false
     }
 
-    pub(super) fn withdraw(&mut self, id: TaskId) {
-        self.drop_where(Some(id), |_| true);
+    pub(super) fn withdraw(&mut self, id: TaskId, number: u64) {
+        self.drop_where(Some(id), |held| held.by.number <= number);
     }
 
     /// Everything that `shard` has offered under an older epoch is nobody's word any more.
     pub(super) fn raise(&mut self, shard: u32, epoch: u64) {
-        self.drop_where(None, |held| held.shard == shard && held.epoch < epoch);
+        self.drop_where(None, |held| held.by.shard == shard && held.by.epoch < epoch);
     }
 
     /// Gives up everything.
@@ -290,8 +289,7 @@ impl Held {
     fn new(offer: Offer, rank: Rank, added: Time) -> Self {
         Self {
             task: offer.task,
-            shard: offer.shard,
-            epoch: offer.epoch,
+            by: offer.by,
             rank,
             added,
             tries: 0,

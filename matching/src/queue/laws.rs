@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Given, Leave, Left, Name, Offer, Out, PollId, Poller, Queues, Task, TaskId, Time, Work,
+    Given, Leave, Left, Name, Offer, Out, PollId, Poller, Queues, Task, TaskId, Time, Word, Work,
 };
 
 #[derive(Clone, Debug)]
@@ -66,6 +66,14 @@ struct Books {
 }
 
 impl Books {
+    fn word(&self, shard: u32) -> Word {
+        Word {
+            shard,
+            epoch: self.epochs[shard as usize],
+            number: 1,
+        }
+    }
+
     fn put(&mut self, input: &Input) {
         let mut out = Out::default();
         match *input {
@@ -79,8 +87,7 @@ impl Books {
                         id: id(task),
                         workflow_id: task.to_string(),
                     }),
-                    shard,
-                    epoch: self.epochs[shard as usize],
+                    by: self.word(shard),
                     priority,
                     time: self.now,
                 };
@@ -94,8 +101,8 @@ impl Books {
             }
             Input::Withdraw { task } => {
                 let shard = u32::from(task % 2);
-                let epoch = self.epochs[shard as usize];
-                self.queues.withdraw(&name(), shard, epoch, id(task));
+                let by = self.word(shard);
+                self.queues.withdraw(&name(), by, id(task));
                 self.void(|other| other == task);
             }
             Input::Raise { shard } => {
@@ -253,8 +260,7 @@ proptest! {
             let task = u8::try_from(nth).unwrap();
             let offer = Offer {
                 task: Arc::new(Task { id: id(task), workflow_id: String::new() }),
-                shard: 1,
-                epoch: 1,
+                by: Word { shard: 1, epoch: 1, number: 1 },
                 priority,
                 time: Time(time),
             };

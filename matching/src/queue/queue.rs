@@ -140,8 +140,8 @@ impl Queue {
         self.pair(now, true, out);
     }
 
-    pub(super) fn withdraw(&mut self, task: TaskId) {
-        self.offers.withdraw(task);
+    pub(super) fn withdraw(&mut self, task: TaskId, number: u64) {
+        self.offers.withdraw(task, number);
     }
 
     pub(super) fn raise(&mut self, shard: u32, epoch: u64) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{
     Extras, Given, Leave, Left, Name, Offer, Out, PollId, Poller, Queues, Refusal, Task, TaskId,
-    Time, Work,
+    Time, Word, Work,
 };
 
 const NAMESPACE: [u8; 16] = [7; 16];
@@ -79,7 +79,10 @@ impl Script {
                     Err(Refusal::StickyWorkerUnavailable) => said.push("unavailable".to_owned()),
                 }
             }
-            ["withdraw", task] => self.queues.withdraw(&self.name, 1, 1, task_id(task)),
+            ["withdraw", task, ref more @ ..] => {
+                let Offer { by, .. } = self.offered(task, more);
+                self.queues.withdraw(&self.name, by, task_id(task));
+            }
             ["epoch", shard, epoch] => {
                 let (shard, epoch) = (shard.parse().unwrap(), epoch.parse().unwrap());
                 self.queues.raise(shard, epoch);
@@ -150,8 +153,11 @@ impl Script {
                 id: task_id(task),
                 workflow_id: task.to_owned(),
             }),
-            shard: 1,
-            epoch: 1,
+            by: Word {
+                shard: 1,
+                epoch: 1,
+                number: 1,
+            },
             priority: 3,
             time: self.now,
         };
@@ -160,8 +166,9 @@ impl Script {
             match what {
                 "p" => offer.priority = value.parse().unwrap(),
                 "t" => offer.time = Time(value.parse().unwrap()),
-                "s" => offer.shard = value.parse().unwrap(),
-                "e" => offer.epoch = value.parse().unwrap(),
+                "s" => offer.by.shard = value.parse().unwrap(),
+                "e" => offer.by.epoch = value.parse().unwrap(),
+                "n" => offer.by.number = value.parse().unwrap(),
                 _ => panic!("no such word: {word}"),
             }
         }
@@ -375,6 +382,23 @@ fn a_withdrawn_task_goes_nowhere() {
          retry A
          backlog => 0
          wake => never",
+    );
+}
+
+#[test]
+fn a_withdrawal_that_comes_late_leaves_what_was_offered_since() {
+    workflow(
+        "offer a n1
+         withdraw a n2
+         offer a n3
+         withdraw a n2
+         backlog => 1
+         poll A => A gets a
+         withdraw a n2
+         retry A
+         backlog => 1
+         withdraw a n4
+         backlog => 0",
     );
 }
 

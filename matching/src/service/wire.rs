@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 
 pub(super) use internal::{Offered, Withdrawn};
 
-use crate::queue::{Extras, Name, Offer, Task, TaskId, Time, Work};
+use crate::queue::{Extras, Name, Offer, Task, TaskId, Time, Word, Work};
 
 /// How long a poll or query waits if nobody says.
 const WAIT: Duration = Duration::from_mins(1);
@@ -90,7 +90,7 @@ pub(super) fn sticky_of(offered: &Offered) -> Option<String> {
     (!queue.sticky_of.is_empty()).then(|| queue.sticky_of.clone())
 }
 
-pub(super) fn offered(shard: u32, epoch: u64, offered: Offered) -> Option<(Name, Offer)> {
+pub(super) fn offered(by: Word, offered: Offered) -> Option<(Name, Offer)> {
     let name = name(offered.queue?)?;
     let task = offered.task?;
     let offer = Offer {
@@ -98,8 +98,7 @@ pub(super) fn offered(shard: u32, epoch: u64, offered: Offered) -> Option<(Name,
             id: task_id(&task)?,
             workflow_id: task.workflow_id,
         }),
-        shard,
-        epoch,
+        by,
         priority: priority(offered.priority),
         time: Time(offered.time),
     };

@@ -90,6 +90,7 @@ pub(crate) enum Call {
     Offer {
         shard: ShardId,
         epoch: Epoch,
+        number: u64,
         offered: Vec<(Key, RunId, Offer)>,
         withdrawn: Vec<(Key, RunId, Offer)>,
     },

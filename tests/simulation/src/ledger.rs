@@ -19,6 +19,7 @@ use cairn_proto::temporal::api::history::v1::history_event::Attributes;
 use cairn_proto::temporal::api::history::v1::{History, HistoryEvent};
 
 use crate::worker::STICKY;
+use crate::world::BEGIN;
 
 /// So many events a worker can forget.
 const DROPPED_EVENTS_MAX: i64 = 10;
@@ -119,6 +120,27 @@ impl Ledger {
             }
         }
         run
+    }
+
+    /// Every run with the names of its events, for whoever plays a seed again.
+    pub(crate) fn print(&self) {
+        for (run, kept) in &self.runs {
+            let row = &kept.row;
+            let status = row.status;
+            println!(
+                "{} {run} ({}), status {status}",
+                row.workflow_id, row.workflow_type
+            );
+            let at = |time: Time| time.since(BEGIN);
+            println!("    {:?} to {:?}", at(kept.began), kept.closed.map(at));
+            if let Some(reset) = &kept.reset {
+                println!("    {} events are of {}", reset.point, reset.base);
+            }
+            for event in &kept.events {
+                let name = event.event_type().as_str_name();
+                println!("    {} {name}", event.event_id);
+            }
+        }
     }
 
     pub(crate) fn violated(&mut self, rule: &'static str, what: String) {

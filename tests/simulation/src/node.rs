@@ -68,6 +68,7 @@ struct Owned {
     /// Who waits for an answer, and since when.
     asked: BTreeMap<Ticket, (Asker, Time)>,
     offers: VecDeque<Batch>,
+    batches: u64,
     /// Parts of the batch on its way that nobody confirmed yet.
     offering: BTreeMap<CallId, (Stamp, Batch)>,
     /// Queues that something was offered on, and to whom.
@@ -81,6 +82,7 @@ struct Owned {
 /// What was said to matching in one step.
 #[derive(Clone, Debug, Default)]
 struct Batch {
+    number: u64,
     offered: Vec<(Key, RunId, Offer)>,
     withdrawn: Vec<(Key, RunId, Offer)>,
 }

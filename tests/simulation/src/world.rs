@@ -24,7 +24,7 @@ use crate::random::Random;
 use crate::worker::Worker;
 
 /// 1 January 2026.
-const BEGIN: Time = Time(1_767_225_600_000_000_000);
+pub(crate) const BEGIN: Time = Time(1_767_225_600_000_000_000);
 /// What is owed must happen so soon behind the heal, on top of a lease.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// So soon a broken connection is known to be one.
@@ -91,6 +91,9 @@ pub(crate) struct Ended {
 pub(crate) fn play(plan: Plan, print: bool) -> Ended {
     let mut world = World::new(plan, print);
     world.run();
+    if print {
+        world.ledger.print();
+    }
     let simulated = world.now.since(BEGIN);
     Ended {
         trace: world.trace,

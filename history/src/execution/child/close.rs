@@ -12,8 +12,8 @@ use cairn_proto::temporal::api::history::v1::{
     ChildWorkflowExecutionTimedOutEventAttributes, HistoryEvent,
 };
 
-use super::Child;
 use super::begin::record_started;
+use super::{AsChild, Child};
 use crate::execution::effect::{self, Sender};
 use crate::execution::state::State;
 use crate::execution::transition::{Draft, Extra};
@@ -31,8 +31,14 @@ pub(crate) fn closed_message(state: &State, close: &HistoryEvent) -> Option<Mess
         initiated_event_id: parent.initiated_event_id,
         first_run_id: state.origin.first_run.0.to_vec(),
         close: Some(close.clone()),
+        parent_run_id: parent.run.0.to_vec(),
     });
-    let run = state.as_child.parent_moved.unwrap_or(parent.run).0.to_vec();
+    let run = match state.as_child {
+        AsChild {
+            parent_gone: true, ..
+        } => Vec::new(),
+        as_child => as_child.parent_moved.unwrap_or(parent.run).0.to_vec(),
+    };
     Some(effect::addressed(state, &parent.workflow_id, run, what))
 }
 
@@ -44,18 +50,20 @@ pub(crate) fn child_closed(
     context: &mut Context<'_>,
 ) -> Outcome {
     let initiated = message.initiated_event_id;
-    if let Some(run) = &asked.run
-        && let Some(to) = run.state.reset.to
-    {
+    let Some(run) = asked.run else {
+        return effect::nothing(Came::NotFound(true), context);
+    };
+    if let Some(to) = run.state.reset.to {
         return effect::nothing(Came::Moved(to.0.to_vec()), context);
     }
-    let first_run = message.first_run_id.as_slice().try_into().map(RunId);
-    let (Some(run), Ok(first_run)) = (asked.run.filter(|run| run.state.is_open()), first_run)
-    else {
+    let (Some(first_run), true) = (run_of(&message.first_run_id), run.state.is_open()) else {
         return effect::nothing(Came::Done(true), context);
     };
     let child = run.state.children.get(initiated);
-    let own = |child: &&Child| child.run.is_none_or(|known| known == first_run);
+    let own = |child: &&Child| match child.run {
+        Some(known) => known == first_run,
+        None => run_of(&message.parent_run_id) == Some(child.begun_by.unwrap_or(run.id)),
+    };
     let close = message.close.as_ref().and_then(|it| it.attributes.as_ref());
     let (Some(_), Some(close)) = (child.filter(own), close) else {
         return effect::nothing(Came::Done(true), context);
@@ -75,6 +83,10 @@ pub(crate) fn child_closed(
         Came::Done(true),
         context,
     ))
+}
+
+fn run_of(bytes: &[u8]) -> Option<RunId> {
+    bytes.try_into().ok().map(RunId)
 }
 
 /// The event by which a parent hears of a close.

@@ -579,6 +579,34 @@ fn a_parent_that_is_reset_goes_on_with_its_child() {
 }
 
 #[test]
+fn a_child_outlives_the_parent_that_was_reset() {
+    then(
+        FAMILY,
+        "w: reset 9; w: forget 1; w: send; c: send; c: poll; c: complete: finish; c: send; c: send; c: send",
+        r"
+            w 10 WorkflowExecutionTerminated again
+            w -- run 2
+            w copied 1..=2
+            w copied 3..=3
+            w copied 4..=5
+            w copied 6..=7
+            w copied 8..=8
+            w 9 WorkflowTaskFailed 7 8 ResetWorkflow
+            w   10 WorkflowTaskScheduled on q
+            w > reset
+            c 3 WorkflowTaskStarted 2
+            c > task started 3 attempt 1 previous 0 reads 1..4
+            c 4 WorkflowTaskCompleted 2 3
+            c   5 WorkflowExecutionCompleted
+            c -> w: ChildClosed
+            = not found
+            c -> w: ChildClosed
+            w 11 ChildWorkflowExecutionCompleted 5 6
+            = done",
+    );
+}
+
+#[test]
 fn a_start_is_taken_over_by_a_reset() {
     then(
         ASKED,

@@ -129,6 +129,25 @@ fn what_a_lost_memory_knew_is_taken_as_the_worker_has_it() {
 }
 
 #[test]
+fn an_update_that_came_behind_the_first_answer_has_a_task_of_its_own() {
+    idle(
+        "signal s; poll; update u; poll again; complete; owed; poll; poll again",
+        r"
+            5 WorkflowExecutionSignaled s
+              6 WorkflowTaskScheduled on q
+            7 WorkflowTaskStarted 6
+            > task started 7 attempt 1 previous 3 reads 1..8
+            > task started 7 attempt 1 previous 3 reads 1..8
+            8 WorkflowTaskCompleted 6 7
+              9 WorkflowTaskScheduled on q
+            owed: Workflow 9 attempt 1 on q
+            10 WorkflowTaskStarted 9
+            > task started 10 attempt 1 previous 7 reads 1..11 with u/request EventId(9)
+            > task started 10 attempt 1 previous 7 reads 1..11 with u/request EventId(9)",
+    );
+}
+
+#[test]
 fn a_speculative_task_dies_with_the_memory() {
     idle(
         "update u; poll; reload; complete: accept u; owed; update u; poll; complete: accept u",

@@ -33,7 +33,7 @@ use crate::execution::update::{Body, Message};
 use crate::execution::workflow_task::normal_queue;
 use crate::execution::*;
 use crate::id::{Entropy, Epoch, Key, NamespaceId, RunId, Ticket, Time};
-use crate::kind::{Asked, Context, Kind, Run, Step, Stop, Transition, Work};
+use crate::kind::{Asked, Context, Kind, Offer, Run, Step, Stop, Transition, Work};
 use crate::log::{Record, Row};
 use crate::search_attribute::{Kind as AttributeKind, Registry, Term};
 
@@ -70,6 +70,8 @@ pub(super) struct World {
     runs: BTreeMap<RunId, Loaded>,
     order: Vec<RunId>,
     token: Option<WorkflowTaskToken>,
+    /// The task that was polled last.
+    polled: Option<Offer>,
     tokens: BTreeMap<String, ActivityToken>,
     queries: Vec<String>,
     pub(super) out: String,
@@ -98,6 +100,7 @@ impl World {
             runs: BTreeMap::new(),
             order: Vec::new(),
             token: None,
+            polled: None,
             tokens: BTreeMap::new(),
             queries: Vec::new(),
             out: String::new(),
@@ -148,6 +151,10 @@ impl World {
                 first_run: None,
             })),
             "delete" => self.ask(&Question::Delete),
+            "forget" => {
+                let run = self.order[word.parse::<usize>().unwrap() - 1];
+                self.runs.remove(&run);
+            }
             "options" => self.ask(&Question::UpdateOptions(Box::new(UpdateOptions {
                 options: WorkflowExecutionOptions {
                     priority: option(&words, "priority").map(|key| Priority {
@@ -389,10 +396,13 @@ impl World {
             return;
         };
         let offers = Workflow::owe(state, &loaded.volatile, self.now);
-        let Some(offer) = offers.into_iter().find(|it| it.task.work == Work::Workflow) else {
+        let offer = offers.into_iter().find(|it| it.task.work == Work::Workflow);
+        let offer = offer.or_else(|| self.polled.clone().filter(|_| words.contains(&"again")));
+        let Some(offer) = offer else {
             let _ = writeln!(self.out, "! no workflow task is owed");
             return;
         };
+        self.polled = Some(offer.clone());
         let task = StartTask {
             scheduled_event_id: offer.task.scheduled_event_id,
             attempt: offer.task.attempt,

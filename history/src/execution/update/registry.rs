@@ -159,12 +159,13 @@ impl Registry {
         self.pending.values().any(|it| !it.sent)
     }
 
-    /// The messages for a worker that takes a workflow task: what no worker has, and for one that asks again all there is.
+    /// The messages for a worker that takes a workflow task: what no worker has. For one that asks again what it was told the first
+    /// time: it may have heard that, and who has not heard of an update does not reject it.
     pub(crate) fn deliver(&mut self, started_event_id: i64, again: bool) -> Vec<Message> {
         let mut delivered: Vec<_> = self
             .pending
             .iter_mut()
-            .filter(|(_, it)| again || !it.sent)
+            .filter(|(_, it)| it.sent == again)
             .collect();
         delivered.sort_by_key(|(_, it)| it.order);
         delivered

@@ -50,7 +50,12 @@ impl World {
             Output::Dirty => self.ring(node, shard),
             Output::Offer { offered, withdrawn } => {
                 if let Some(owned) = self.nodes[node].owned(shard) {
-                    owned.offers.push_back(Batch { offered, withdrawn });
+                    owned.batches += 1;
+                    owned.offers.push_back(Batch {
+                        number: owned.batches,
+                        offered,
+                        withdrawn,
+                    });
                 }
                 self.offer(node, shard);
             }
@@ -265,6 +270,7 @@ impl World {
             epoch,
             asked: std::collections::BTreeMap::new(),
             offers: std::collections::VecDeque::new(),
+            batches: 0,
             offering: std::collections::BTreeMap::new(),
             told: std::collections::BTreeMap::new(),
             armed: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cairn_history::execution::{Question, Refusal, StartTask};
-use cairn_history::id::{Epoch, Key, NamespaceId, RunId, ShardId, Time};
+use cairn_history::id::{Key, NamespaceId, RunId, ShardId, Time};
 use cairn_history::kind::{Offer, Queue, Unavailable, Work};
 use cairn_history::placement;
 use cairn_matching::queue::{
@@ -225,14 +225,14 @@ impl World {
         node: usize,
         from: Place,
         id: CallId,
-        (shard, epoch): (ShardId, Epoch),
+        by: queue::Word,
         offered: Vec<(Key, RunId, Offer)>,
         withdrawn: Vec<(Key, RunId, Offer)>,
     ) {
         for (_, run, offer) in withdrawn {
             let name = queue_name(&offer.queue);
             self.queues(node, |queues, _, _| {
-                queues.withdraw(&name, shard.0, epoch.0, task_id(run, &offer));
+                queues.withdraw(&name, by, task_id(run, &offer));
             });
         }
         let mut unavailable = Vec::new();
@@ -244,8 +244,7 @@ impl World {
             };
             let told = queue::Offer {
                 task: Arc::new(task),
-                shard: shard.0,
-                epoch: epoch.0,
+                by,
                 priority: offer.priority,
                 time: queue::Time(offer.time.0),
             };
@@ -291,6 +290,9 @@ impl World {
             let home = self.home_of(node, &queue_name(&offer.2.queue));
             parts.entry(home).or_default().withdrawn.push(offer);
         }
+        for part in parts.values_mut() {
+            part.number = batch.number;
+        }
         parts
     }
 
@@ -299,10 +301,15 @@ impl World {
             return;
         };
         let home = home.unwrap_or(self.nodes[node].stamp);
-        let Batch { offered, withdrawn } = part.clone();
+        let Batch {
+            number,
+            offered,
+            withdrawn,
+        } = part.clone();
         let call = Call::Offer {
             shard,
             epoch,
+            number,
             offered,
             withdrawn,
         };

@@ -6,6 +6,8 @@ use cairn_history::execution::Answer;
 use cairn_history::id::ShardId;
 use cairn_history::log::Failure;
 
+use cairn_matching::queue::Word;
+
 use super::history::Asking;
 use super::{Asker, Pending, Purpose};
 use crate::event::{Body, Call, CallId, Envelope, Event, Op, Place, Reply, Said, Stamp, StoreCall};
@@ -103,10 +105,16 @@ impl World {
             Call::Offer {
                 shard,
                 epoch,
+                number,
                 offered,
                 withdrawn,
             } => {
-                self.offered(node, from, id, (shard, epoch), offered, withdrawn);
+                let by = Word {
+                    shard: shard.0,
+                    epoch: epoch.0,
+                    number,
+                };
+                self.offered(node, from, id, by, offered, withdrawn);
             }
         }
     }

@@ -34,7 +34,7 @@ impl World {
     /// What its runs owe to others, the oldest run first.
     pub(in super::super) fn owes(&self) -> Vec<(RunId, Effect, Message)> {
         let mut owes = Vec::new();
-        for run in &self.order {
+        for run in self.order.iter().filter(|run| self.runs.contains_key(run)) {
             let Some(state) = self.runs[run].state.as_ref() else {
                 continue;
             };
@@ -72,6 +72,7 @@ impl World {
             "begins" => self.child_came(parent, initiated, Came::Started(vec![9; 16])),
             "refused" => self.child_came(parent, initiated, Came::AlreadyExists(true)),
             "completes" => {
+                let parent_run = self.order[0].0.to_vec();
                 let close = HistoryEvent {
                     attributes: Some(Event::WorkflowExecutionCompletedEventAttributes(
                         WorkflowExecutionCompletedEventAttributes::default(),
@@ -87,6 +88,7 @@ impl World {
                         initiated_event_id: initiated,
                         first_run_id: vec![9; 16],
                         close: Some(close),
+                        parent_run_id: parent_run,
                     })),
                     ..Default::default()
                 };
