@@ -305,6 +305,7 @@ mod tests {
         let request = internal::OfferRequest {
             shard: 3,
             epoch: 5,
+            number: 9,
             offered: names
                 .iter()
                 .map(|name| internal::Offered {
@@ -322,7 +323,7 @@ mod tests {
         assert_eq!(parts.len(), 3);
         let mut seen = BTreeSet::new();
         for (home, part) in parts {
-            assert_eq!((part.shard, part.epoch), (3, 5));
+            assert_eq!((part.shard, part.epoch, part.number), (3, 5, 9));
             for queue in queues(&part) {
                 assert_eq!(
                     home,

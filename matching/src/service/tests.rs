@@ -136,6 +136,7 @@ impl Bench {
         self.matching.offer(OfferRequest {
             shard: 1,
             epoch: 1,
+            number: 1,
             offered: vec![Offered {
                 queue: Some(queue),
                 task: Some(self::task(task)),
@@ -380,6 +381,7 @@ async fn a_withdrawn_offer_starts_nothing() {
     bench.matching.offer(OfferRequest {
         shard: 1,
         epoch: 1,
+        number: 1,
         offered: Vec::new(),
         withdrawn: vec![Withdrawn {
             queue: Some(queue("q", Work::Workflow)),
