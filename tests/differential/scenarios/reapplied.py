@@ -626,6 +626,54 @@ async def child_completed_behind_both(stage: Stage) -> None:
 
 
 @scenario
+async def child_closed_with_its_parent(stage: Stage) -> None:
+    """The parent had closed, and its child with it: the run that goes on is told nothing more of that child."""
+    run, child = await with_child(stage)
+    await finish_with_signal(stage)
+    await until_closed(stage, child)
+    now = await reset(stage, 9)
+    await both(stage, run, now)
+    await stage.raw.complete(await polled(stage))
+    await stage.keep_history("on", run_id=now)
+    await stage.keep_describe("described", run_id=now)
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def child_closed_behind_its_parent(stage: Stage) -> None:
+    """It was left alone when the parent closed, and ended before that was reset."""
+    run, child = await with_child(stage, parent_close_policy="PARENT_CLOSE_POLICY_ABANDON")
+    await finish_with_signal(stage)
+    await child_closes(stage, child)
+    await until_closed(stage, child)
+    now = await reset(stage, 9)
+    await both(stage, run, now)
+    await stage.raw.complete(await polled(stage))
+    await stage.keep_history("on", run_id=now)
+    await stage.keep_describe("described", run_id=now)
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def child_closes_behind_a_reset_of_a_closed_parent(stage: Stage) -> None:
+    """It was left alone when the parent closed, and ends after that was reset: the run that goes on hears of it."""
+    run, child = await with_child(stage, parent_close_policy="PARENT_CLOSE_POLICY_ABANDON")
+    await finish_with_signal(stage)
+    now = await reset(stage, 9)
+    await stage.raw.complete(await polled(stage))
+    await child_closes(stage, child)
+    await stage.until_events("ChildWorkflowExecutionCompleted", run_id=now)
+    await both(stage, run, now)
+    await stage.raw.terminate(stage.id)
+
+
+async def finish_with_signal(stage: Stage) -> None:
+    """The parent has another task, and closes with it."""
+    await stage.raw.signal(stage.id, "end")
+    await stage.raw.complete(await polled(stage), completed())
+
+
+@scenario
 async def child_of_a_child(stage: Stage) -> None:
     """A child is reset: its parent hears of the close of the run that goes on."""
     _, child = await with_child(stage)
