@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use super::state::State;
 use super::terminate::{self, SERVER_IDENTITY};
 use super::transition::{Draft, Extra};
-use super::workflow_task::{NOBODY, schedule_now, start_now};
+use super::workflow_task::{NOBODY, schedule_now, show, start_now};
 use super::{
     Answer, Outcome, Refusal, Reset, Run, Successor, Volatile, Workflow, answer_now, answer_step,
     options, query, update, wire,
@@ -107,8 +107,7 @@ impl Fork {
         forget_buffered(&mut records)?;
         let owner = later.iter().find_map(came_from);
         let state = fold(run, &records)?;
-        let has_task = state.task.current.as_ref().is_some_and(|task| task.written);
-        if !state.is_open() || !has_task {
+        if !state.is_open() || state.task.current.is_none() {
             return Err(Refusal::Invalid(format!(
                 "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, \
                  WorkflowTaskStarted + 1]: {}",
@@ -342,8 +341,9 @@ fn begin<'a>(
         .ok_or_else(|| Stop::Refused(damaged()))
 }
 
-/// The workflow task at the point is over, started or not.
+/// The workflow task at the point is over, started or not. Behind one that failed it is the next attempt.
 fn fail_task(draft: &mut Draft<'_>, question: &Reset) {
+    show(draft);
     if !draft.state.task.is_started() {
         start_now(draft, NOBODY, SERVER_IDENTITY, None);
     }

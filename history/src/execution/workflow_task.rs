@@ -393,6 +393,15 @@ pub(crate) fn schedule_now(draft: &mut Draft<'_>, fresh: bool) {
     write_scheduled(draft, attempt, timeout, draft.now);
 }
 
+/// A further attempt that waits is written, as a first one.
+pub(crate) fn show(draft: &mut Draft<'_>) {
+    let waits = draft.state.task.current.as_ref();
+    if waits.is_some_and(|task| !task.written) {
+        let timeout = draft.state.origin.task_timeout;
+        write_scheduled(draft, 1, timeout, draft.now);
+    }
+}
+
 fn write_scheduled(draft: &mut Draft<'_>, attempt: i32, timeout: Duration, time: Time) {
     let state = &draft.state;
     let sticky = state.task.sticky.as_ref();

@@ -461,3 +461,55 @@ async def to_an_attempt_during_which_an_activity_ended(stage: Stage) -> None:
     kinds = [event_name(event) for event in await stage.raw.history(stage.id, run_id)]
     stage.keep("behind the reset", kinds)
     await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def behind_the_last_task_that_failed(stage: Stage) -> None:
+    """There must be an event behind the point."""
+    run = (await stage.raw.start(stage.id)).run_id
+    await stage.raw.fail(await stage.raw.poll_workflow(stage.queue), 1, "no")
+    await stage.keep_call("to 5", stage.raw.call("ResetWorkflowExecution", request(stage, 5)))
+    await stage.keep_history(run_id=run)
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def behind_a_task_that_failed_twice(stage: Stage) -> None:
+    """Of the second attempt nothing was written. Behind the point it is written as a first one, and fails."""
+    run = (await stage.raw.start(stage.id)).run_id
+    await stage.raw.fail(await stage.raw.poll_workflow(stage.queue), 1, "no")
+    await stage.raw.fail(await stage.raw.poll_workflow(stage.queue), 1, "no")
+    await stage.raw.signal(stage.id, "one")
+    now = await reset(stage, 5)
+    await both(stage, run, now)
+    await finish(stage)
+    await stage.keep_history("done")
+
+
+@scenario
+async def behind_a_task_that_failed_and_a_signal(stage: Stage) -> None:
+    """The signal came while the task that failed was in hand: the next one is written."""
+    run = (await stage.raw.start(stage.id)).run_id
+    task = await stage.raw.poll_workflow(stage.queue)
+    await stage.raw.signal(stage.id, "one")
+    await stage.raw.fail(task, 1, "no")
+    for number in (5, 6, 7):
+        await stage.keep_call(f"to {number}", stage.raw.call("ResetWorkflowExecution", request(stage, number, run)))
+        await stage.keep_history(f"reset to {number}")
+        await stage.keep_describe(f"reset to {number}, described")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def of_a_chain_that_heard_a_request_twice(stage: Stage) -> None:
+    """A signal was sent again, with the same request id, and the second time the next run of the chain heard it."""
+    run = (await stage.raw.start(stage.id)).run_id
+    await stage.raw.complete(await stage.raw.poll_workflow(stage.queue))
+    await stage.raw.signal(stage.id, "one", request_id="r")
+    again = command("continue_as_new_workflow_execution", workflow_type={"name": "raw"}, task_queue={"name": stage.queue})
+    await stage.raw.complete(await stage.raw.poll_workflow(stage.queue), again)
+    await stage.raw.signal(stage.id, "one", request_id="r")
+    now = await reset(stage, 8, run)
+    await both(stage, run, now)
+    await finish(stage)
+    await stage.keep_history("done")

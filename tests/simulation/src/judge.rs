@@ -166,9 +166,11 @@ struct Shown {
     begun: BTreeMap<String, BTreeSet<RunId>>,
     /// Signals of each run in order, by request id.
     signals: BTreeMap<RunId, Vec<String>>,
-    /// The request ids of those that a run heard itself, and of those that a reset has sent to it again.
+    /// The request ids of those that came to a run, or to the base of which it has its beginning; of those that a reset has sent to it
+    /// again, and of those that came behind that.
     requests: BTreeMap<RunId, Vec<String>>,
     again: BTreeMap<RunId, BTreeSet<String>>,
+    since: BTreeMap<RunId, Vec<String>>,
     results: BTreeMap<(RunId, i64), String>,
     completed_tasks: BTreeSet<(RunId, i64)>,
 }
@@ -200,9 +202,14 @@ impl Shown {
         });
         if again {
             self.again.entry(run).or_default().insert(request_id);
-        } else {
-            self.requests.entry(run).or_default().push(request_id);
+            return;
         }
+        let copied = usize::try_from(event_id).unwrap_or_default();
+        if reset.is_some_and(|reset| copied > reset.point) {
+            let since = self.since.entry(run).or_default();
+            since.push(request_id.clone());
+        }
+        self.requests.entry(run).or_default().push(request_id);
     }
 }
 
@@ -343,8 +350,10 @@ fn signals(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
     }
     for (run, there) in &shown.requests {
         let once: BTreeSet<_> = there.iter().collect();
+        // A request that was heard before the point, and once more by the run that continued the base, is sent again like any other.
         let again = shown.again.get(run);
-        let known = again.is_some_and(|again| there.iter().any(|id| again.contains(id)));
+        let since = shown.since.get(run).unwrap_or(&none);
+        let known = again.is_some_and(|again| since.iter().any(|id| again.contains(id)));
         if once.len() < there.len() || known {
             let what = format!("a signal to {run} happened twice: {there:?}, again {again:?}");
             ledger.violated("I-8", what);
@@ -542,7 +551,8 @@ fn held(ledger: &Ledger) -> BTreeSet<RunId> {
 }
 
 /// Does a run wait for a child of which nobody tells it any more? So it is behind the reset of a base that had closed before, or that waited in vain itself: what became of
-/// a child since its parent closed, or went on elsewhere, is told to the closed one, or to the other.
+/// a child since its parent closed, or went on elsewhere, is told to the closed one, or to the other. The reference does the same
+/// (`reapplied/child_closed_with_its_parent`).
 fn waits_in_vain(ledger: &Ledger, run: RunId, kept: &Kept) -> bool {
     let Some(reset) = &kept.reset else {
         return false;

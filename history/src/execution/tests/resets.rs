@@ -287,6 +287,32 @@ fn only_the_end_of_a_record_with_a_workflow_task_will_do() {
 }
 
 #[test]
+fn behind_a_task_that_failed_the_next_attempt_is_written() {
+    check(
+        "start; poll; fail 2; signal s; reset 5",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskFailed 2 3 BadScheduleActivityAttributes
+            5 WorkflowExecutionSignaled s
+            6 WorkflowExecutionTerminated again
+            -- run 2
+            copied 1..=2
+            copied 3..=3
+            copied 4..=4
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskFailed 5 6 ResetWorkflow
+              8 WorkflowExecutionSignaled s
+              9 WorkflowTaskScheduled on q
+            > reset",
+    );
+}
+
+#[test]
 fn pending_activities_begin_again() {
     check(
         "start; poll; complete: activity a, activity b; signal s; begin a; begin b; failed b; poll; complete; reset 10; owed; begin a; done a; begin b",

@@ -9,7 +9,7 @@ use cairn_proto::temporal::api::history::v1::{
 };
 use cairn_proto::temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
-use super::{Started, Task, normal_queue, queue, speculative, write_scheduled};
+use super::{Started, Task, normal_queue, queue, show, speculative};
 use crate::execution::state::State;
 use crate::execution::transition::Draft;
 use crate::execution::{
@@ -96,10 +96,7 @@ fn take(
         }));
         return;
     }
-    if !task.written {
-        let timeout = draft.state.origin.task_timeout;
-        write_scheduled(draft, 1, timeout, draft.now);
-    }
+    show(draft);
     let Some(task) = &draft.state.task.current else {
         return;
     };
