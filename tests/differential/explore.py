@@ -1,0 +1,417 @@
+"""`python -m tests.differential.explore`: scripts that nobody thought of, on both servers.
+
+A seed makes a script: calls to one workflow, and what raw workers do with its tasks, some of it wrong. What both servers answered and the histories
+that came of it are compared like any scenario. What is found becomes a scenario of its own: nothing of this is recorded. Deliberately absent: time
+(nothing runs out within a script), queries, sticky queues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.api.activity.v1 import ActivityOptions
+from temporalio.api.command.v1 import Command
+from temporalio.api.common.v1 import Payload, RetryPolicy, WorkflowExecution
+from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.update.v1 import Request
+from temporalio.api.workflowservice import v1 as ws
+
+from tests.differential.__main__ import dump
+from tests.differential.compare import differences
+from tests.differential.deliberate import reason_for
+from tests.differential.run import Outcome, play_all
+from tests.differential.scenario import Stage, named
+from tests.differential.scenarios.reset import request as reset_request
+from tests.differential.scenarios.updates import ACCEPTED, accept, complete, keep_sent, reject, respond, send, until_admitted
+from tests.support import sdk
+from tests.support.rpc import attributes, command, event_name, text, texts
+from tests.support.server import cairn_binary, reference_binary
+from tests.support.wait import until
+
+STEPS = (8, 24)
+LONG = timedelta(hours=1)
+ASKED = {
+    "StartChildWorkflowExecutionInitiated": ("ChildWorkflowExecutionStarted", "StartChildWorkflowExecutionFailed"),
+    "SignalExternalWorkflowExecutionInitiated": ("ExternalWorkflowExecutionSignaled", "SignalExternalWorkflowExecutionFailed"),
+    "RequestCancelExternalWorkflowExecutionInitiated": ("ExternalWorkflowExecutionCancelRequested", "RequestCancelExternalWorkflowExecutionFailed"),
+}
+"""What the server does on its own, and how it says that it is done."""
+
+
+class Script:
+    """One seed on one stage: what is in the workers' hands, and what was asked so far."""
+
+    def __init__(self, stage: Stage, seed: int) -> None:
+        self.stage = stage
+        self.raw = stage.raw
+        self.random = random.Random(seed)
+        self.count = 0
+        self.task: Any = None
+        self.activities: list[Any] = []
+        self.accepted: list[Any] = []
+        self.sent: list[tuple[str, asyncio.Task[Any]]] = []
+        self.runs: list[str] = []
+        self.seen: list[Any] = []
+        self.alone = False
+
+    async def play(self) -> None:
+        """The whole script, and what it left."""
+        self.runs.append((await self.raw.start(self.stage.id, **self.started())).run_id)
+        for _ in range(self.random.randint(*STEPS)):
+            found = await self.raw.describe(self.stage.id)
+            run = found.workflow_execution_info.execution.run_id
+            if run not in self.runs:
+                self.runs.append(run)
+            choices = self.choices(found)
+            step, weight = zip(*choices, strict=True)
+            await self.random.choices(step, weight)[0](found)
+        await self.left()
+
+    def started(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {"workflow_task_timeout": timedelta(seconds=60)}
+        if self.random.random() < 0.2:
+            fields["retry_policy"] = RetryPolicy(initial_interval=LONG, maximum_attempts=3)
+        if self.random.random() < 0.2:
+            fields["memo"] = {"fields": {"a": text("b")}}
+        if self.random.random() < 0.2:
+            fields["workflow_execution_timeout"] = LONG
+        return fields
+
+    def choices(self, found: Any) -> list[tuple[Callable[[Any], Awaitable[None]], int]]:
+        """What can be done now, and how likely it is."""
+        choices: list[tuple[Callable[[Any], Awaitable[None]], int]] = [(self.signal, 4), (self.cancel, 1), (self.update, 3)]
+        if not self.waiting:
+            choices += [(self.reset, 1), (self.terminate, 1), (self.options, 1)]
+        scheduled = found.HasField("pending_workflow_task") and found.pending_workflow_task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+        if self.task:
+            choices += [(self.complete, 10)] + ([] if self.waiting else [(self.fail, 2)])
+        elif scheduled:
+            choices += [(self.poll, 14)]
+        offered = [one for one in found.pending_activities if one.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and not one.HasField("next_attempt_schedule_time")]
+        if offered:
+            choices += [(self.poll_activity, 6)]
+        if self.activities:
+            choices += [(self.end_activity, 6), (self.heartbeat, 2)]
+        if found.pending_activities and not self.waiting:
+            choices += [(self.operate, 3)]
+        return choices
+
+    def name(self, kind: str) -> str:
+        self.count += 1
+        return f"{self.count} {kind}"
+
+    async def call(self, kind: str, method: str, request: Any) -> Any:
+        return await self.stage.keep_call(self.name(kind), self.raw.call(method, request))
+
+    async def signal(self, _: Any) -> None:
+        # A request is known again behind a reset, which the reference's is not: on purpose.
+        request_id = self.random.choice(["", f"one of {len(self.runs)}", f"two of {len(self.runs)}"])
+        request = self.raw.signal_request(self.stage.id, self.random.choice("ab"), input=texts(str(self.count)), request_id=request_id)
+        await self.call("signal", "SignalWorkflowExecution", request)
+
+    async def cancel(self, _: Any) -> None:
+        request_id = self.random.choice(["", "c"])
+        await self.stage.keep_call(self.name("cancel"), self.raw.cancel(self.stage.id, request_id=request_id, reason="please"))
+
+    async def terminate(self, _: Any) -> None:
+        if self.random.random() < 0.3:
+            await self.stage.keep_call(self.name("terminate"), self.raw.terminate(self.stage.id))
+
+    async def update(self, found: Any) -> None:
+        if found.workflow_execution_info.status != 1:
+            return
+        label = self.name("update")
+        update_id = self.random.choice(["u", "v", f"w{self.count}"])
+        self.sent.append((label, send(self.stage, update_id, ACCEPTED)))
+        done = self.sent[-1][1]
+
+        async def known() -> bool:
+            return done.done() or await admitted(self.stage, update_id)
+
+        await until(known, f"{label} is admitted")
+
+    async def reset(self, found: Any) -> None:
+        last = found.workflow_execution_info.history_length
+        finish = self.random.randint(1, last + 1)
+        asked = reset_request(self.stage, finish, request_id=f"reset {self.count}")
+        if await self.call(f"reset to {finish}", "ResetWorkflowExecution", asked):
+            await self.settled()
+
+    async def options(self, _: Any) -> None:
+        from google.protobuf.field_mask_pb2 import FieldMask
+        from temporalio.api.common.v1 import Priority
+        from temporalio.api.workflow.v1 import WorkflowExecutionOptions
+
+        request = ws.UpdateWorkflowExecutionOptionsRequest(
+            namespace="default",
+            workflow_execution=WorkflowExecution(workflow_id=self.stage.id),
+            workflow_execution_options=WorkflowExecutionOptions(priority=Priority(priority_key=self.random.randint(0, 6))),
+            update_mask=FieldMask(paths=["priority"]),
+        )
+        await self.call("options", "UpdateWorkflowExecutionOptions", request)
+
+    async def poll(self, _: Any) -> None:
+        self.task = await self.raw.poll_workflow(self.stage.queue)
+        kept = type(self.task)()
+        kept.CopyFrom(self.task)
+        kept.ClearField("task_token")
+        kept.ClearField("poller_scaling_decision")
+        kept.ClearField("backlog_count_hint")
+        self.stage.keep(self.name("task"), kept)
+
+    async def fail(self, _: Any) -> None:
+        task, self.task = self.task, None
+        cause = self.random.choice([1, 2, 23, 24, 28, 30, 31])
+        await self.stage.keep_call(self.name("fail"), self.raw.fail(task, cause, "no"))
+
+    async def complete(self, found: Any) -> None:
+        task, self.task = self.task, None
+        self.seen = await self.raw.history(self.stage.id)
+        self.alone = False
+        commands = [self.command(found) for _ in range(self.random.choice([0, 0, 1, 1, 2, 3]))]
+        if self.random.random() < 0.12:
+            commands.append(self.closing())
+        messages = []
+        for message in task.messages:
+            how = self.random.choice(["accept", "accept", "respond", "reject", "nothing"])
+            if how in ("accept", "respond"):
+                messages.append(accept(message))
+                self.accepted += [message] if how == "accept" else []
+            if how == "respond":
+                messages.append(respond(message))
+            if how == "reject":
+                messages.append(reject(message))
+        if self.accepted and self.random.random() < 0.4:
+            messages.append(respond(self.accepted.pop(0)))
+        fields = {"force_create_new_workflow_task": True} if self.random.random() < 0.08 else {}
+        before, after = (commands, []) if self.random.random() < 0.5 else ([], commands)
+        await self.stage.keep_call(self.name("complete"), complete(self.stage, task, *messages, before=before, after=after, **fields))
+        await self.settled()
+
+    async def settled(self) -> None:
+        """What the server does on its own is done."""
+
+        async def look() -> bool:
+            names = [event_name(event) for event in await self.raw.history(self.stage.id)]
+            over = names[-1] in {"WorkflowExecutionCompleted", "WorkflowExecutionFailed", "WorkflowExecutionCanceled", "WorkflowExecutionTerminated", "WorkflowExecutionContinuedAsNew"}
+            return over or all(names.count(asked) <= sum(map(names.count, answers)) for asked, answers in ASKED.items())
+
+        await until(look, f"{self.stage.name}: what was asked of others is answered")
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an update has no answer: a call that is refused makes the reference forget it, and take it in again a moment later."""
+        return any(not sent.done() for _, sent in self.sent)
+
+    def command(self, found: Any) -> Command:
+        """Something a workflow may want, now and then badly."""
+        pick = self.random.choice
+        timers = self.pending("TimerStarted", "TimerFired", "TimerCanceled")
+        activities = {one.activity_id for one in found.pending_activities}
+        scheduled = [event.event_id for event in self.seen if event_name(event) == "ActivityTaskScheduled" and attributes(event).activity_id in activities]
+        kind = pick(["activity", "activity", "timer", "cancel timer", "cancel activity", "marker", "memo", "child", "signal", "cancel", "bad"])
+        if kind in ("child", "signal", "cancel"):
+            # Two at once are answered in any order.
+            kind, self.alone = ("marker" if self.alone else kind), True
+        if self.waiting and (kind == "bad" or (kind == "cancel timer" and not timers) or (kind == "cancel activity" and not scheduled)):
+            kind = "memo"
+        match kind:
+            case "activity":
+                fields: dict[str, Any] = {"retry_policy": RetryPolicy(initial_interval=LONG, maximum_attempts=pick([0, 1, 2]), non_retryable_error_types=["Bad"])}
+                fields |= pick([{}, {"heartbeat_timeout": LONG}, {"schedule_to_close_timeout": LONG}, {"schedule_to_start_timeout": LONG}])
+                queue = {"name": self.stage.queue}
+                known = [1, 2] if not self.waiting else []
+                return command("schedule_activity_task", activity_id=f"a{pick([*known, self.count])}.{self.random.randrange(1000) if self.waiting else 0}", activity_type={"name": "act"}, task_queue=queue, start_to_close_timeout=LONG, **fields)
+            case "timer":
+                return command("start_timer", timer_id=f"t{pick([1, 2, 3])}.{self.random.randrange(1000) if self.waiting else 0}", start_to_fire_timeout=LONG)
+            case "cancel timer":
+                return command("cancel_timer", timer_id=pick(timers or ["t1"]))
+            case "cancel activity":
+                return command("request_cancel_activity_task", scheduled_event_id=pick(scheduled or [5]))
+            case "marker":
+                return command("record_marker", marker_name="m", details={"d": texts("x")})
+            case "memo":
+                return command("modify_workflow_properties", upserted_memo={"fields": {pick("ab"): pick([text("c"), Payload()])}})
+            case "child":
+                suffix = pick(["x", "y"])
+                policy = pick([1, 2, 3])
+                return command(
+                    "start_child_workflow_execution",
+                    workflow_id=f"{self.stage.id}-{suffix}",
+                    workflow_type={"name": "raw"},
+                    task_queue={"name": f"{self.stage.id}-{suffix}"},
+                    parent_close_policy=policy,
+                    workflow_id_reuse_policy=pick([1, 2, 3]),
+                )
+            case "signal":
+                return command("signal_external_workflow_execution", execution={"workflow_id": f"{self.stage.id}-{pick(['x', 'z'])}"}, signal_name="s", control="c")
+            case "cancel":
+                return command("request_cancel_external_workflow_execution", workflow_id=f"{self.stage.id}-{pick(['y', 'z'])}", child_workflow_only=pick([True, False]))
+            case _:
+                return pick(
+                    [
+                        command("start_timer", timer_id="", start_to_fire_timeout=LONG),
+                        command("upsert_workflow_search_attributes", search_attributes={"indexed_fields": {"Nowhere": text("x")}}),
+                        command("record_marker"),
+                        command("schedule_activity_task", activity_id="b", activity_type={"name": ""}, start_to_close_timeout=LONG),
+                        command("request_cancel_activity_task", scheduled_event_id=1),
+                        command("signal_external_workflow_execution", execution={"workflow_id": ""}, signal_name="s"),
+                        command("protocol_message", message_id="nobody"),
+                    ]
+                )
+
+    def pending(self, begun: str, *over: str) -> list[str]:
+        """The ids of timers that run."""
+        ids: list[str] = []
+        for event in self.seen:
+            if event_name(event) == begun:
+                ids.append(attributes(event).timer_id)
+            elif event_name(event) in over and attributes(event).timer_id in ids:
+                ids.remove(attributes(event).timer_id)
+        return ids
+
+    def closing(self) -> Command:
+        return self.random.choice(
+            [
+                command("complete_workflow_execution", result=texts("done")),
+                command("fail_workflow_execution", failure=failure("Broken")),
+                command("cancel_workflow_execution", details=texts("gone")),
+                command("continue_as_new_workflow_execution", workflow_type={"name": "raw"}, task_queue={"name": self.stage.queue}),
+            ]
+        )
+
+    async def poll_activity(self, _: Any) -> None:
+        task = await self.raw.poll_activity(self.stage.queue)
+        self.activities.append(task)
+        kept = type(task)()
+        kept.CopyFrom(task)
+        kept.ClearField("task_token")
+        kept.ClearField("poller_scaling_decision")
+        self.stage.keep(self.name("activity task"), kept)
+
+    async def end_activity(self, _: Any) -> None:
+        task = self.activities.pop(self.random.randrange(len(self.activities)))
+        who = {"namespace": "default", "task_token": task.task_token, "identity": "raw"}
+        how = self.random.choice(["completed", "completed", "failed", "failed for good", "canceled"])
+        match how:
+            case "completed":
+                await self.call(how, "RespondActivityTaskCompleted", ws.RespondActivityTaskCompletedRequest(result=texts("r"), **who))
+            case "canceled":
+                await self.call(how, "RespondActivityTaskCanceled", ws.RespondActivityTaskCanceledRequest(details=texts("d"), **who))
+            case _:
+                kind = "Bad" if how == "failed for good" else "Transient"
+                await self.call(how, "RespondActivityTaskFailed", ws.RespondActivityTaskFailedRequest(failure=failure(kind), last_heartbeat_details=texts("h"), **who))
+
+    async def heartbeat(self, _: Any) -> None:
+        task = self.random.choice(self.activities)
+        request = ws.RecordActivityTaskHeartbeatRequest(namespace="default", task_token=task.task_token, identity="raw", details=texts(str(self.count)))
+        await self.call("heartbeat", "RecordActivityTaskHeartbeat", request)
+
+    async def operate(self, found: Any) -> None:
+        """An operator and an activity."""
+        activity = self.random.choice(sorted(one.activity_id for one in found.pending_activities))
+        who: dict[str, Any] = {"namespace": "default", "execution": WorkflowExecution(workflow_id=self.stage.id), "identity": "op", "id": activity}
+        match self.random.choice(["pause", "unpause", "reset", "options"]):
+            case "pause":
+                await self.call("pause", "PauseActivity", ws.PauseActivityRequest(reason="because", **who))
+            case "unpause":
+                await self.call("unpause", "UnpauseActivity", ws.UnpauseActivityRequest(reset_attempts=self.random.random() < 0.5, **who))
+            case "reset":
+                await self.call("reset activity", "ResetActivity", ws.ResetActivityRequest(keep_paused=self.random.random() < 0.5, reset_heartbeat=self.random.random() < 0.5, **who))
+            case _:
+                from google.protobuf.field_mask_pb2 import FieldMask
+
+                changed = ActivityOptions(heartbeat_timeout=timedelta(minutes=self.random.randint(1, 50)))
+                await self.call("activity options", "UpdateActivityOptions", ws.UpdateActivityOptionsRequest(activity_options=changed, update_mask=FieldMask(paths=["heartbeat_timeout"]), **who))
+
+    async def left(self) -> None:
+        """What every run came to."""
+        await self.stage.keep_describe("left")
+        try:
+            await self.raw.terminate(self.stage.id)
+        except Exception:  # noqa: S110  it is over, then
+            pass
+        for label, sent in self.sent:
+            await keep_sent(self.stage, label, sent)
+        for number, run in enumerate(self.runs):
+            await self.stage.keep_history(f"run {number}", run_id=run)
+
+
+async def admitted(stage: Stage, update_id: str) -> bool:
+    try:
+        await asyncio.wait_for(until_admitted(stage, update_id), 0.05)
+    except TimeoutError:
+        return False
+    return True
+
+
+def failure(kind: str) -> Failure:
+    return Failure(message="no", source="raw", application_failure_info=ApplicationFailureInfo(type=kind))
+
+
+def register(seed: int) -> str:
+    name = f"explore/{seed}"
+
+    @named(name)
+    async def play(stage: Stage) -> None:
+        await Script(stage, seed).play()
+
+    return name
+
+
+def differs(ours: Outcome, theirs: Outcome, name: str) -> list[Any]:
+    """Where the two part."""
+    found: list[Any] = [one for one in differences(ours.documents, theirs.documents) if not reason_for(name, one.path)]
+    return found or ([f"{ours.error or 'played'}, on the reference {theirs.error or 'played'}"] if ours.error != theirs.error else [])
+
+
+async def both(chosen: argparse.Namespace, names: list[str]) -> tuple[dict[str, Outcome], dict[str, Outcome]]:
+    """The outcomes on fresh servers."""
+    return await play_all(chosen.ours.resolve(), names, chosen.at_once), await play_all(chosen.reference.resolve(), names, chosen.at_once)
+
+
+async def run(chosen: argparse.Namespace) -> int:
+    """Plays, and plays again what differs: what comes out otherwise the second time says nothing."""
+    names = [register(seed) for seed in range(chosen.first, chosen.first + chosen.seeds)]
+    ours, theirs = await both(chosen, names)
+    different = [name for name in names if differs(ours[name], theirs[name], name)]
+    again, again_there = await both(chosen, different)
+    if chosen.dump:
+        dump(chosen.dump, {"ours": ours | again, "reference": theirs | again_there})
+    steady = [name for name in different if differs(again[name], again_there[name], name) and not differs(theirs[name], again_there[name], name)]
+    for name in steady:
+        for one in differs(again[name], again_there[name], name)[: chosen.show]:
+            print(f"{name}: {one}")
+    errors = sum(bool(outcome.error) for outcome in theirs.values())
+    for name in names:
+        if theirs[name].error or ours[name].error:
+            print(f"{name}: ours {ours[name].error or 'played'}; reference {theirs[name].error or 'played'}")
+    print(f"{len(names) - len(different)} of {len(names)} scripts equal, {len(steady)} different twice; {errors} not played to the end on the reference")
+    return 1 if steady else 0
+
+
+def main() -> int:
+    """Exit code 0 if no script differed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.differential.explore", description=__doc__)
+    parser.add_argument("--ours", type=Path, default=cairn_binary())
+    parser.add_argument("--reference", type=Path, default=reference_binary())
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--at-once", type=int, default=8)
+    parser.add_argument("--show", type=int, default=3)
+    parser.add_argument("--dump", type=Path)
+    chosen = parser.parse_args()
+    sdk.quiet()
+    return asyncio.run(run(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
