@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.differential.commands import ADDED, FIRST, added, apart, of_scenario
-from tests.differential.player import PLAYED
+from tests.differential.player import PLAYED, SOURCES
 from tests.differential.recordings import recording
 from tests.differential.scenario import scenarios
 from tests.differential.scenarios import languages
+from tests.support.languages import ROOT
 
 NAMES = sorted(name.partition("/")[2] for name in scenarios if name.startswith(f"{FIRST}/"))
 OTHERS = [(language, name) for language in PLAYED if language != FIRST for name in NAMES]
@@ -33,3 +38,22 @@ def test_a_command_that_only_one_gives_is_told() -> None:
     assert list(apart(["A", "B"], ["A"])) == ["+ B"]
     assert list(apart(["A"], ["A", "B"])) == ["- B"]
     assert of_scenario(FIRST, "sequence")["history"] == ["ACTIVITY_TASK_SCHEDULED echo"] * 3 + ["WORKFLOW_EXECUTION_COMPLETED"]
+
+
+def table(file: Path) -> dict[str, Any]:
+    """A file in TOML."""
+    return tomllib.loads(file.read_text())
+
+
+def features(dependency: str | dict[str, Any]) -> set[str]:
+    """Those that a line of a manifest asks for."""
+    return set() if isinstance(dependency, str) else set(dependency.get("features", []))
+
+
+def test_the_rust_sdk_is_built_once_for_both_programs() -> None:
+    """Cargo shares a build between programs whose dependencies have the same versions and features."""
+    hello, player = ROOT / "examples" / "rust", SOURCES / "rust"
+    first, second = ({(one["name"], one["version"]) for one in table(folder / "Cargo.lock")["package"] if "source" in one} for folder in (hello, player))
+    assert first == second
+    asked, also = (table(folder / "Cargo.toml")["dependencies"] for folder in (hello, player))
+    assert [name for name in asked if name not in also or features(asked[name]) - features(also[name])] == []

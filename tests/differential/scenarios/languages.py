@@ -1,18 +1,22 @@
 """Workflows written alike in Python, TypeScript, Go, Java and Rust, each worked on and called by the SDK of its language.
 
 The workflows are in `tests/differential/players/`; here is what is done to them, once for all languages. Each history must also be one that
-the SDK's own replayer takes, from the JSON that the command line prints. `test_languages.py` compares the commands between the languages.
+the SDK's own replayer takes, from the JSON that the command line prints; `READ_BINARY` names who cannot read that. `test_languages.py` compares
+the commands between the languages.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from google.protobuf import json_format
 from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.history.v1 import History
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 
-from tests.differential.player import PLAYED, Failed
+from tests.differential.player import PLAYED, READ_BINARY, Failed
 from tests.differential.scenario import Stage, named
 from tests.support.rpc import Refused, event_name
 from tests.support.wait import until
@@ -23,6 +27,7 @@ class Act:
 
     def __init__(self, stage: Stage, language: str) -> None:
         self.stage = stage
+        self.language = language
         self.player = stage.players.player(language)
         self.id = stage.id
 
@@ -52,6 +57,8 @@ class Act:
     async def replay(self, workflow_id: str, run_id: str = "") -> None:
         """The SDK's own replayer takes what the command line prints."""
         history = await self.stage.exported(workflow_id, run_id)
+        if self.language in READ_BINARY:
+            history = base64.b64encode(json_format.Parse(history, History()).SerializeToString()).decode()
         await self.player.do("replay", id=workflow_id, history=history)
 
 
