@@ -95,7 +95,7 @@ class Script:
             choices += [(self.complete, 10)] + ([] if self.waiting else [(self.fail, 2)])
         elif scheduled:
             choices += [(self.poll, 14)]
-        offered = [one for one in found.pending_activities if one.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and not one.HasField("next_attempt_schedule_time")]
+        offered = [one for one in found.pending_activities if one.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and not one.paused and not one.HasField("next_attempt_schedule_time")]
         if offered:
             choices += [(self.poll_activity, 6)]
         if self.activities:

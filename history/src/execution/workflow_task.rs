@@ -137,6 +137,10 @@ impl Part {
         }
     }
 
+    pub(crate) fn is_speculative(&self) -> bool {
+        self.current.as_ref().is_some_and(|task| task.speculative)
+    }
+
     pub(crate) fn is_started(&self) -> bool {
         self.started_task().is_some()
     }
@@ -267,7 +271,7 @@ impl Part {
 
     /// The worker that had the run is given up first; only then does the attempt count.
     fn ended_badly(&mut self, problem: Problem) -> bool {
-        self.close_attempted |= problem == Problem::Failed(Cause::UnhandledCommand.into());
+        self.close_attempted = problem == Problem::Failed(Cause::UnhandledCommand.into());
         self.problem = Some(problem);
         self.attempts_since_success += 1;
         if self.sticky.take().is_none() {

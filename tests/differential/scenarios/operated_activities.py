@@ -867,3 +867,27 @@ async def executions_refused(stage: Stage) -> None:
     await stage.raw.terminate(stage.id)
     for method, fields in methods.items():
         await newer(stage, f"{method}, closed", method, **fields)
+
+
+@scenario
+async def options_with_errors_that_are_not_tried_again(stage: Stage) -> None:
+    """They are kept and described; the answer does not show them."""
+    await begun(stage, one(stage, retry_policy={"initial_interval": timedelta(seconds=5), "non_retryable_error_types": ["Bad"]}))
+    await update(stage, "changed", {"heartbeat_timeout": timedelta(seconds=8)}, "heartbeat_timeout")
+    await stage.keep_describe("changed, described")
+    await update(stage, "retried otherwise", {"retry_policy": {"maximum_attempts": 3, "initial_interval": timedelta(seconds=7), "non_retryable_error_types": ["Worse"]}}, "retry_policy")
+    await stage.keep_describe("retried otherwise, described")
+    await call(stage, "restored", "UpdateActivityOptions", id="a", restore_original=True)
+    await stage.keep_describe("restored, described")
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def options_changed_and_an_error_that_is_not_tried_again(stage: Stage) -> None:
+    """The list of errors is what it was."""
+    await begun(stage, one(stage, retry_policy={"initial_interval": timedelta(seconds=5), "non_retryable_error_types": ["Bad"]}))
+    await update(stage, "changed", {"heartbeat_timeout": timedelta(seconds=8)}, "heartbeat_timeout")
+    await fail(stage, await stage.raw.poll_activity(stage.queue), type="Bad")
+    await stage.keep_describe("failed, described")
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)

@@ -1303,3 +1303,66 @@ async def with_a_request_id(stage: Stage) -> None:
     await stage.keep_describe()
     await stage.raw.terminate(stage.id)
     await stage.keep_history()
+
+
+async def beating(stage: Stage) -> Any:
+    """An idle run with an activity that a worker has."""
+    await stage.raw.start(stage.id)
+    act = command(
+        "schedule_activity_task",
+        activity_id="a",
+        activity_type={"name": "act"},
+        task_queue={"name": stage.queue},
+        start_to_close_timeout=timedelta(hours=1),
+        retry_policy={"non_retryable_error_types": ["Bad"]},
+    )
+    await stage.raw.complete(await polled(stage), act)
+    return await stage.raw.poll_activity(stage.queue)
+
+
+async def beat(stage: Stage, task: Any, *details: str) -> None:
+    asked = ws.RecordActivityTaskHeartbeatRequest(namespace="default", task_token=task.task_token, identity="raw", details=texts(*details) if details else None)
+    await stage.raw.call("RecordActivityTaskHeartbeat", asked)
+
+
+@scenario
+async def heartbeat_while_one_waits(stage: Stage) -> None:
+    """The heartbeat of an activity writes the task that was there for the update alone."""
+    act = await beating(stage)
+    sent = send(stage)
+    await until_admitted(stage)
+    await beat(stage, act, "half")
+    await stage.keep_history("beaten")
+    task = await polled(stage)
+    await complete(stage, task, *map(reject, task.messages))
+    await keep_sent(stage, "update", sent)
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def heartbeat_without_details_while_one_waits(stage: Stage) -> None:
+    act = await beating(stage)
+    sent = send(stage)
+    await until_admitted(stage)
+    await beat(stage, act)
+    await stage.keep_history("beaten")
+    task = await polled(stage)
+    await complete(stage, task, *map(reject, task.messages))
+    await keep_sent(stage, "update", sent)
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def heartbeat_while_a_worker_has_one(stage: Stage) -> None:
+    act = await beating(stage)
+    sent = send(stage)
+    await until_admitted(stage)
+    task = await polled(stage)
+    await beat(stage, act, "half")
+    await stage.keep_history("beaten")
+    await complete(stage, task, *map(reject, task.messages))
+    await keep_sent(stage, "update", sent)
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)

@@ -266,6 +266,37 @@ async def unhandled_command(stage: Stage) -> None:
 
 
 @scenario
+async def failed_behind_a_close_that_was_refused(stage: Stage) -> None:
+    """Another failure, and the run is not closing any more: signals are taken while a worker has the next attempt."""
+    task = await started(stage)
+    await stage.raw.signal(stage.id, "unseen")
+    await stage.keep_call("complete", stage.raw.complete(task, command("complete_workflow_execution")))
+    task = await stage.raw.poll_workflow(stage.queue)
+    await stage.keep_call("signal while closing", stage.raw.signal(stage.id, "late"))
+    await stage.raw.fail(task, UNHANDLED_FAILURE, "no")
+    task = await stage.raw.poll_workflow(stage.queue)
+    await stage.keep_call("signal", stage.raw.signal(stage.id, "in time"))
+    await stage.raw.complete(task)
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def timed_out_behind_a_close_that_was_refused(stage: Stage) -> None:
+    """So it is behind a timeout."""
+    task = await started(stage, workflow_task_timeout=timedelta(seconds=2))
+    await stage.raw.signal(stage.id, "unseen")
+    await stage.keep_call("complete", stage.raw.complete(task, command("complete_workflow_execution")))
+    await stage.raw.poll_workflow(stage.queue)
+    await stage.until_events("WorkflowTaskTimedOut")
+    task = await stage.raw.poll_workflow(stage.queue)
+    await stage.keep_call("signal", stage.raw.signal(stage.id, "in time"))
+    await stage.raw.complete(task)
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
 async def worker_lost_and_signals(stage: Stage) -> None:
     """A timed-out task with signals in the buffer."""
     await started(stage, workflow_task_timeout=timedelta(seconds=1))

@@ -5,12 +5,13 @@ use cairn_proto::temporal::api::common::v1::Payloads;
 
 use super::Activity;
 use super::respond::{fail_by_server, find};
+use crate::execution::transition::Draft;
 use crate::execution::{
-    ActivityToken, Answer, HeartbeatActivity, Outcome, Refusal, Run, Volatile, answer_step,
-    payload_size, refuse,
+    ActivityToken, Answer, HeartbeatActivity, Outcome, Refusal, Run, Transition, Volatile,
+    answer_step, payload_size, refuse,
 };
 use crate::id::Time;
-use crate::kind::{Context, Heartbeat};
+use crate::kind::{Context, Heartbeat, Stop};
 
 /// The last heartbeat of an activity.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +57,7 @@ pub(crate) fn heartbeat(
         paused: activity.paused.is_some(),
         reset: activity.reset,
     };
-    let mut step = answer_step(None, context.ticket, answer);
+    let mut step = answer_step(written(&run, context)?, context.ticket, answer);
     // Without details there is nothing that a restart should find again.
     step.heartbeats = question
         .details
@@ -65,6 +66,16 @@ pub(crate) fn heartbeat(
         .into_iter()
         .collect();
     Ok(step)
+}
+
+/// A workflow task that was there for updates alone is written, as by whatever else happens to the run.
+fn written(run: &Run<'_>, context: &Context<'_>) -> Result<Option<Transition>, Stop<Refusal>> {
+    if !run.state.task.is_speculative() {
+        return Ok(None);
+    }
+    let mut draft = Draft::new(run.state, context.now, context.limits);
+    draft.keep_task();
+    draft.finish().map_err(Stop::Refused)
 }
 
 /// Remembers a heartbeat; the register is for the commit.

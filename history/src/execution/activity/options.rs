@@ -67,6 +67,12 @@ pub(super) fn update(
         queue.normal_name.clear();
         queue.kind = TaskQueueKind::Normal.into();
     }
+    // A policy of which a part was changed, or nothing, is shown without the errors that are not tried again.
+    if let Some(policy) = &mut merged.retry_policy
+        && !paths.iter().any(|path| snake(path) == "retry_policy")
+    {
+        policy.non_retryable_error_types.clear();
+    }
     it.answer = Answer::ActivityOptions(Box::new(merged));
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(crate) fn seen<'a>(state: &'a State, volatile: &Volatile) -> Cow<'a, State> 
 pub(crate) fn without(state: &State) -> (State, Option<Task>) {
     let mut state = state.clone();
     let is_speculative = |task: &mut Task| task.speculative;
-    let taken = if state.task.current.as_ref().is_some_and(|it| it.speculative) {
+    let taken = if state.task.is_speculative() {
         Arc::make_mut(&mut state.task)
             .current
             .take_if(is_speculative)
@@ -154,7 +154,7 @@ pub(crate) fn write_taken_by_nobody(draft: &mut Draft<'_>) {
 
 /// May the task of this answer be dropped? It did nothing, and the worker can forget what it was shown.
 pub(super) fn may_drop(state: &State, question: &CompleteWorkflowTask) -> bool {
-    let is_speculative = state.task.current.as_ref().is_some_and(|it| it.speculative);
+    let is_speculative = state.task.is_speculative();
     let says_nothing =
         question.commands.is_empty() && question.messages.iter().all(Message::rejects);
     let shown = state.next_event_id - (state.task.previous_started_event_id + 2);
