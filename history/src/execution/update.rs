@@ -49,7 +49,7 @@ pub(crate) use answered::{Answering, by_command, leftovers, unmentioned};
 pub use message::{Body, Message};
 pub(crate) use part::Part;
 use part::Standing;
-pub(crate) use registry::Registry;
+pub(crate) use registry::{Ignored, Registry};
 pub(crate) use with_start::with_start;
 
 /// A workflow task that has failed so often takes no update.

@@ -1366,3 +1366,92 @@ async def heartbeat_while_a_worker_has_one(stage: Stage) -> None:
     await keep_sent(stage, "update", sent)
     await stage.keep_history()
     await stage.raw.terminate(stage.id)
+
+
+async def ignored(stage: Stage, *, behind: str = "", **fields: Any) -> None:
+    """A worker has two updates, and speaks of one; `behind`: what comes while it has them."""
+    await idle(stage)
+    first = send(stage, "first")
+    await until_admitted(stage, "first")
+    second = send(stage, "second")
+    await until_admitted(stage, "second")
+    task = await polled(stage)
+    third = None
+    if behind == "signal":
+        await stage.raw.signal(stage.id)
+    if behind == "update":
+        third = send(stage, "third")
+        await until_admitted(stage, "third")
+    spoken = [message for message in task.messages if message.protocol_instance_id == "second"]
+    await complete(stage, task, *(one for message in spoken for one in (accept(message), respond(message))), **fields)
+    await keep_sent(stage, "second", second)
+    if behind or fields:
+        task = await polled(stage)
+        keep_task(stage, "next", task)
+        await complete(stage, task, *(one for message in task.messages for one in (accept(message), respond(message))))
+    await keep_sent(stage, "first", first)
+    if third:
+        await keep_sent(stage, "third", third)
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)
+
+
+def keep_task(stage: Stage, label: str, task: Any) -> None:
+    """Keeps what a worker was told of updates."""
+    stage.keep(label, {"messages": [stage.scrubber.message(message) for message in task.messages]})
+
+
+@scenario
+async def ignored_beside_another(stage: Stage) -> None:
+    """The worker seems to know no updates of this kind: it is rejected."""
+    await ignored(stage)
+
+
+@scenario
+async def ignored_and_a_signal_came(stage: Stage) -> None:
+    """There is another task at once: it is sent again."""
+    await ignored(stage, behind="signal")
+
+
+@scenario
+async def ignored_and_another_came(stage: Stage) -> None:
+    await ignored(stage, behind="update")
+
+
+@scenario
+async def ignored_and_another_task_wanted(stage: Stage) -> None:
+    await ignored(stage, force_create_new_workflow_task=True)
+
+
+async def asked_for_time(stage: Stage, *commands: Any, **fields: Any) -> None:
+    """A worker that has an update asks for another task, and says nothing of it."""
+    await idle(stage)
+    sent = send(stage)
+    await until_admitted(stage)
+    answer = await stage.raw.complete(await polled(stage), *commands, force_create_new_workflow_task=True, **fields)
+    task = answer.workflow_task if fields else await polled(stage)
+    keep_task(stage, "next", task)
+    await complete(stage, task, *(one for message in task.messages for one in (accept(message), respond(message))))
+    await keep_sent(stage, "update", sent)
+    await stage.keep_history()
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def asked_for_another_task(stage: Stage) -> None:
+    await asked_for_time(stage)
+
+
+@scenario
+async def asked_for_another_task_with_a_command(stage: Stage) -> None:
+    await asked_for_time(stage, command("record_marker", marker_name="m"))
+
+
+@scenario
+async def asked_for_another_task_at_once(stage: Stage) -> None:
+    await asked_for_time(stage, return_new_workflow_task=True)
+
+
+@scenario
+async def asked_for_another_task_at_once_with_a_command(stage: Stage) -> None:
+    await asked_for_time(stage, command("record_marker", marker_name="m"), return_new_workflow_task=True)

@@ -21,6 +21,17 @@ use crate::execution::{Answer, Limits, Refusal, Stage, Started, Updated, Workflo
 use crate::id::{RunId, Ticket};
 use crate::kind::Answered;
 
+/// What becomes of an update that a worker had, and of which its answer says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ignored {
+    /// It seems to know no updates.
+    Rejected,
+    /// It has it still, and wants more time.
+    Kept,
+    /// It wants another task, which whoever takes it is given with everything.
+    SentAgain,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     pending: BTreeMap<String, Pending>,
@@ -189,14 +200,14 @@ impl Registry {
         }
     }
 
-    /// A workflow task was completed: what it accepted is history's, what it rejected is over; so is what it did not mention,
-    /// unless the worker wants more time or has closed the run.
+    /// A workflow task was completed: what it accepted is history's, what it rejected is over. A run that has closed takes
+    /// the others with it.
     pub(crate) fn answered(
         &mut self,
         answering: Answering<'_>,
         head: &State,
         run: RunId,
-        more_time: bool,
+        ignored: Ignored,
     ) -> Answers {
         let mut answers = Answers::new();
         for (id, failure) in answering.rejected {
@@ -206,12 +217,16 @@ impl Registry {
             return answers;
         }
         self.pending.retain(|id, _| head.updates.find(id).is_none());
-        if head.is_open() && !more_time {
-            let ignored = self.pending.iter().filter(|(_, it)| it.sent);
-            let ignored: Vec<_> = ignored.map(|(id, _)| id.clone()).collect();
-            for id in ignored {
-                answers.extend(self.end(&id, run, &unprocessed(), false));
+        match ignored {
+            Ignored::Rejected if head.is_open() => {
+                let ignored = self.pending.iter().filter(|(_, it)| it.sent);
+                let ignored: Vec<_> = ignored.map(|(id, _)| id.clone()).collect();
+                for id in ignored {
+                    answers.extend(self.end(&id, run, &unprocessed(), false));
+                }
             }
+            Ignored::SentAgain => self.take_back(),
+            Ignored::Rejected | Ignored::Kept => {}
         }
         answers
     }

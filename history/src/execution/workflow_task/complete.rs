@@ -12,6 +12,7 @@ use super::{reject, speculative, start_now, started_answer, timeout};
 use crate::execution::command::{Attributes, Bad, Command};
 use crate::execution::state::State;
 use crate::execution::transition::{Draft, Extra};
+use crate::execution::update::Ignored;
 use crate::execution::{
     Answer, CompleteWorkflowTask, Outcome, Refusal, Run, Step, Successor, Volatile,
     WorkflowTaskCompleted, WorkflowTaskToken, activity, child, close, continue_as_new, external,
@@ -147,6 +148,17 @@ fn is_heartbeat(question: &CompleteWorkflowTask) -> bool {
         && question.messages.is_empty()
 }
 
+/// What becomes of the updates that the worker had and says nothing of.
+fn ignored(question: &CompleteWorkflowTask) -> Ignored {
+    if question.force_create_new_workflow_task && !question.return_new_workflow_task {
+        Ignored::SentAgain
+    } else if is_heartbeat(question) {
+        Ignored::Kept
+    } else {
+        Ignored::Rejected
+    }
+}
+
 fn begin<'q, 'c>(
     events: &'q [HistoryEvent],
     run: &Run<'_>,
@@ -230,7 +242,7 @@ fn command_loop(it: &mut Completing<'_, '_>) -> Result<(), Bad> {
         handle(it, &command.attributes)?;
     }
     update::leftovers(it)?;
-    if !is_heartbeat(question) {
+    if ignored(question) == Ignored::Rejected {
         update::unmentioned(it);
     }
     Ok(())
@@ -298,7 +310,7 @@ fn end(mut it: Completing<'_, '_>, run: Run<'_>) -> Outcome {
     let mut answers = run
         .volatile
         .updates
-        .answered(updates, head, run.id, is_heartbeat(question));
+        .answered(updates, head, run.id, ignored(question));
     run.volatile.sticky_unavailable = false;
     let inline = speculate(head, run.volatile, question, context) || inline;
     let head = speculative::seen(head, run.volatile);
