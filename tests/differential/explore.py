@@ -16,12 +16,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.command.v1 import Command
-from temporalio.api.common.v1 import Payload, RetryPolicy, WorkflowExecution
+from temporalio.api.common.v1 import Payload, Priority, RetryPolicy, WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.api.update.v1 import Request
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice import v1 as ws
 
 from tests.differential.__main__ import dump
@@ -32,7 +33,7 @@ from tests.differential.scenario import Stage, named
 from tests.differential.scenarios.reset import request as reset_request
 from tests.differential.scenarios.updates import ACCEPTED, accept, complete, keep_sent, reject, respond, send, until_admitted
 from tests.support import sdk
-from tests.support.rpc import attributes, command, event_name, text, texts
+from tests.support.rpc import Refused, attributes, command, event_name, text, texts
 from tests.support.server import cairn_binary, reference_binary
 from tests.support.wait import until
 
@@ -95,14 +96,25 @@ class Script:
             choices += [(self.complete, 10)] + ([] if self.waiting else [(self.fail, 2)])
         elif scheduled:
             choices += [(self.poll, 14)]
-        offered = [one for one in found.pending_activities if one.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and not one.paused and not one.HasField("next_attempt_schedule_time")]
-        if offered:
+        if self.offered(found):
             choices += [(self.poll_activity, 6)]
         if self.activities:
             choices += [(self.end_activity, 6), (self.heartbeat, 2)]
         if found.pending_activities and not self.waiting:
             choices += [(self.operate, 3)]
         return choices
+
+    def fresh(self, letter: str) -> str:
+        """An id that may be taken; while an update waits it is not."""
+        return f"{letter}{self.random.randrange(1000)}" if self.waiting else f"{letter}{self.random.choice([1, 2])}"
+
+    def offered(self, found: Any) -> list[str]:
+        """Activities that a worker can have."""
+        scheduled = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+        return sorted(one.activity_id for one in found.pending_activities if one.state == scheduled and not one.paused and not one.HasField("next_attempt_schedule_time"))
+
+    def queue_of(self, activity: str) -> str:
+        return f"{self.stage.queue}-{activity}"
 
     def name(self, kind: str) -> str:
         self.count += 1
@@ -146,10 +158,6 @@ class Script:
             await self.settled()
 
     async def options(self, _: Any) -> None:
-        from google.protobuf.field_mask_pb2 import FieldMask
-        from temporalio.api.common.v1 import Priority
-        from temporalio.api.workflow.v1 import WorkflowExecutionOptions
-
         request = ws.UpdateWorkflowExecutionOptionsRequest(
             namespace="default",
             workflow_execution=WorkflowExecution(workflow_id=self.stage.id),
@@ -227,11 +235,12 @@ class Script:
             case "activity":
                 fields: dict[str, Any] = {"retry_policy": RetryPolicy(initial_interval=LONG, maximum_attempts=pick([0, 1, 2]), non_retryable_error_types=["Bad"])}
                 fields |= pick([{}, {"heartbeat_timeout": LONG}, {"schedule_to_close_timeout": LONG}, {"schedule_to_start_timeout": LONG}])
-                queue = {"name": self.stage.queue}
-                known = [1, 2] if not self.waiting else []
-                return command("schedule_activity_task", activity_id=f"a{pick([*known, self.count])}.{self.random.randrange(1000) if self.waiting else 0}", activity_type={"name": "act"}, task_queue=queue, start_to_close_timeout=LONG, **fields)
+                # A queue for each: two of one queue are given out in any order.
+                name = self.fresh("a")
+                queue = {"name": self.queue_of(name)}
+                return command("schedule_activity_task", activity_id=name, activity_type={"name": "act"}, task_queue=queue, start_to_close_timeout=LONG, **fields)
             case "timer":
-                return command("start_timer", timer_id=f"t{pick([1, 2, 3])}.{self.random.randrange(1000) if self.waiting else 0}", start_to_fire_timeout=LONG)
+                return command("start_timer", timer_id=self.fresh("t"), start_to_fire_timeout=LONG)
             case "cancel timer":
                 return command("cancel_timer", timer_id=pick(timers or ["t1"]))
             case "cancel activity":
@@ -288,8 +297,8 @@ class Script:
             ]
         )
 
-    async def poll_activity(self, _: Any) -> None:
-        task = await self.raw.poll_activity(self.stage.queue)
+    async def poll_activity(self, found: Any) -> None:
+        task = await self.raw.poll_activity(self.queue_of(self.random.choice(self.offered(found))))
         self.activities.append(task)
         kept = type(task)()
         kept.CopyFrom(task)
@@ -327,8 +336,6 @@ class Script:
             case "reset":
                 await self.call("reset activity", "ResetActivity", ws.ResetActivityRequest(keep_paused=self.random.random() < 0.5, reset_heartbeat=self.random.random() < 0.5, **who))
             case _:
-                from google.protobuf.field_mask_pb2 import FieldMask
-
                 changed = ActivityOptions(heartbeat_timeout=timedelta(minutes=self.random.randint(1, 50)))
                 await self.call("activity options", "UpdateActivityOptions", ws.UpdateActivityOptionsRequest(activity_options=changed, update_mask=FieldMask(paths=["heartbeat_timeout"]), **who))
 
@@ -337,8 +344,8 @@ class Script:
         await self.stage.keep_describe("left")
         try:
             await self.raw.terminate(self.stage.id)
-        except Exception:  # noqa: S110  it is over, then
-            pass
+        except Refused:
+            pass  # It is over.
         for label, sent in self.sent:
             await keep_sent(self.stage, label, sent)
         for number, run in enumerate(self.runs):
