@@ -760,3 +760,31 @@ async def cancel_requests(stage: Stage) -> None:
     await stage.keep_history("behind", run_id=behind_it)
     await stage.keep_describe("behind, described", run_id=behind_it)
     await stage.raw.terminate(stage.id)
+
+
+def child_behind(name: str, **fields: Any) -> None:
+    @named(f"reapplied/child_closed_behind_{name}")
+    async def play(stage: Stage) -> None:
+        """The child had begun before the point, and its parent has heard of its end."""
+        run, child = await with_child(stage)
+        await child_closes(stage, child)
+        await stage.until_events("ChildWorkflowExecutionCompleted")
+        await stage.raw.complete(await polled(stage))
+        now = await reset(stage, 9, **fields)
+        await both(stage, run, now)
+        await stage.raw.terminate(stage.id)
+
+
+child_behind("with_everything")
+child_behind("with_nothing", reset_reapply_type="RESET_REAPPLY_TYPE_NONE")
+child_behind("with_signals", reset_reapply_type="RESET_REAPPLY_TYPE_SIGNAL")
+child_behind("without_signals", reset_reapply_exclude_types=["RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL"])
+child_behind(
+    "without_anything",
+    reset_reapply_exclude_types=[
+        "RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL",
+        "RESET_REAPPLY_EXCLUDE_TYPE_UPDATE",
+        "RESET_REAPPLY_EXCLUDE_TYPE_NEXUS",
+        "RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST",
+    ],
+)

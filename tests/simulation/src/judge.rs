@@ -146,6 +146,15 @@ impl Ops {
         self.all.iter().map(|op| (&op.kind, &op.outcome))
     }
 
+    /// The resets behind which nothing of the base was to come again.
+    fn empty_resets(&self) -> BTreeSet<&str> {
+        let bare = self.all.iter().filter_map(|op| match &op.kind {
+            Kind::Reset { request_id, keep } if keep.nothing => Some(request_id.as_str()),
+            _ => None,
+        });
+        bare.collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
@@ -528,10 +537,11 @@ fn is_cut_off(ledger: &Ledger, kept: &Kept, effect: &Effect) -> bool {
 }
 
 /// The runs that were set aside, and the open ones that wait for one of them: to reach it, or for it to end as their child.
-fn held(ledger: &Ledger) -> BTreeSet<RunId> {
+fn held(ops: &Ops, ledger: &Ledger) -> BTreeSet<RunId> {
+    let empty = ops.empty_resets();
     let mut held = ledger.quarantined.clone();
     let open = ledger.runs.iter().filter(|(_, kept)| kept.row.is_open());
-    let in_vain = open.filter(|(run, kept)| waits_in_vain(ledger, **run, kept));
+    let in_vain = open.filter(|(run, kept)| waits_in_vain(&empty, ledger, **run, kept));
     held.extend(in_vain.map(|(run, _)| *run));
     loop {
         let parents: BTreeSet<RunId> = held.iter().filter_map(|run| parent(ledger, *run)).collect();
@@ -551,9 +561,9 @@ fn held(ledger: &Ledger) -> BTreeSet<RunId> {
 }
 
 /// Does a run wait for a child of which nobody tells it any more? So it is behind the reset of a base that had closed before, or that waited in vain itself: what became of
-/// a child since its parent closed, or went on elsewhere, is told to the closed one, or to the other. The reference does the same
-/// (`reapplied/child_closed_with_its_parent`).
-fn waits_in_vain(ledger: &Ledger, run: RunId, kept: &Kept) -> bool {
+/// a child since its parent closed, or went on elsewhere, is told to the closed one, or to the other. And so it is where nothing was to come again. The reference does the
+/// same (`reapplied/child_closed_with_its_parent`, `reapplied/child_closed_behind_without_anything`).
+fn waits_in_vain(empty: &BTreeSet<&str>, ledger: &Ledger, run: RunId, kept: &Kept) -> bool {
     let Some(reset) = &kept.reset else {
         return false;
     };
@@ -561,7 +571,8 @@ fn waits_in_vain(ledger: &Ledger, run: RunId, kept: &Kept) -> bool {
         return false;
     };
     let had_closed = base.closed.is_some_and(|closed| closed < kept.began);
-    if !had_closed && !waits_in_vain(ledger, reset.base, base) {
+    let is_empty = empty.contains(reset.request_id.as_str());
+    if !had_closed && !is_empty && !waits_in_vain(empty, ledger, reset.base, base) {
         return false;
     }
     let children = ledger.runs.iter().filter(|(child, _)| {
@@ -589,8 +600,8 @@ fn parent(ledger: &Ledger, run: RunId) -> Option<RunId> {
 }
 
 /// Everything has had its time: nothing may be open.
-pub(crate) fn stuck(ledger: &mut Ledger) {
-    let held = held(ledger);
+pub(crate) fn stuck(ops: &Ops, ledger: &mut Ledger) {
+    let held = held(ops, ledger);
     let open = ledger
         .runs
         .iter()

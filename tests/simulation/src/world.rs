@@ -665,7 +665,7 @@ impl World {
         let over =
             self.now.since(BEGIN) > self.plan.storm + self.plan.long * 2 + Duration::from_mins(30);
         if over {
-            judge::stuck(&mut self.ledger);
+            judge::stuck(&self.ops, &mut self.ledger);
         }
         self.ended = over || !open;
         self.heap

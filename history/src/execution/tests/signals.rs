@@ -102,6 +102,33 @@ fn a_cancel_request() {
 }
 
 #[test]
+fn a_run_is_closing_no_longer_when_another_answer_has_failed() {
+    check(
+        "start; poll; signal a; complete: finish; poll; signal b; fail 2; poll; signal c; complete",
+        r#"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskFailed 2 3 UnhandledCommand
+              5 WorkflowExecutionSignaled a
+              6 WorkflowTaskScheduled on q
+            ! BadCommands("UnhandledCommand")
+            7 WorkflowTaskStarted 6
+            > task started 7 attempt 1 previous 0 reads 1..8
+            ! Busy("workflow operation can not be applied because workflow is closing")
+            8 WorkflowTaskFailed 6 7 BadScheduleActivityAttributes
+            > task started 10 attempt 2 previous 0 reads 1..9 +9 +10
+            9 WorkflowTaskScheduled attempt 2 on q
+              10 WorkflowTaskStarted 9
+              11 WorkflowTaskCompleted 9 10
+              12 WorkflowExecutionSignaled c
+              13 WorkflowTaskScheduled on q"#,
+    );
+}
+
+#[test]
 fn a_closing_run_takes_nothing_new() {
     check(
         "start; poll; signal a; complete: finish; poll; signal b; complete: finish",

@@ -148,6 +148,47 @@ fn an_update_that_came_behind_the_first_answer_has_a_task_of_its_own() {
 }
 
 #[test]
+fn who_wants_another_task_is_given_what_he_said_nothing_of() {
+    idle(
+        "update u; poll; complete force; poll; complete: accept u, respond u",
+        r"
+            > task started 6 attempt 1 previous 3 reads 1..5 +5 +6 with u/request EventId(5)
+            5 WorkflowTaskScheduled on q
+              6 WorkflowTaskStarted 5
+              7 WorkflowTaskCompleted 5 6
+              8 WorkflowTaskScheduled on q
+            9 WorkflowTaskStarted 8
+            > task started 9 attempt 1 previous 6 reads 1..10 with u/request EventId(8)
+            10 WorkflowTaskCompleted 8 9
+              11 WorkflowExecutionUpdateAccepted u
+              12 WorkflowExecutionUpdateCompleted 11
+            > update u Completed with success",
+    );
+}
+
+#[test]
+fn the_heartbeat_of_an_activity_writes_the_task_of_an_update() {
+    check(
+        "start; poll; complete: activity a; begin a; update u; beat a; owed; beat a; poll; complete: reject u",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskCompleted 2 3
+              5 ActivityTaskScheduled a
+            > activity a attempt 1 reads 5..6
+            6 WorkflowTaskScheduled on q
+            owed: Workflow 6 attempt 1 on q
+            7 WorkflowTaskStarted 6
+            > task started 7 attempt 1 previous 3 reads 1..8 with u/request EventId(6)
+            8 WorkflowTaskCompleted 6 7
+            > update u Completed with boom",
+    );
+}
+
+#[test]
 fn a_speculative_task_dies_with_the_memory() {
     idle(
         "update u; poll; reload; complete: accept u; owed; update u; poll; complete: accept u",
