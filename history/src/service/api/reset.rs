@@ -88,7 +88,10 @@ struct Asked {
 
 impl Asked {
     async fn try_once(&self, shell: &Arc<Shell>) -> Result<Option<RunId>, Status> {
+        // In this order: a base that is not the current run has closed by then, and nothing comes to it any more.
+        let current = self.position(shell, None).await;
         let base = self.position(shell, self.base).await?;
+        let current = current?;
         if self.last < 1 || self.last + 1 >= base.next_event_id {
             return Err(Status::invalid_argument(
                 "Workflow task finish ID must be > 1 && <= workflow last event ID.",
@@ -99,7 +102,6 @@ impl Asked {
             .iter()
             .map(operation)
             .collect::<Result<_, _>>()?;
-        let current = self.position(shell, None).await?;
         let run = fresh_run(shell.clock.now());
         let records = shell.store.records(base.run).await;
         let mut records = records.map_err(events::unreadable)?;

@@ -30,8 +30,8 @@ pub(super) struct Underway {
 /// What it waits for.
 #[derive(Debug)]
 enum Step {
-    Base,
-    Current { base: Position },
+    Current,
+    Base { current: Position },
     Records { base: Position, current: Position },
     Next(Box<Reading>),
     Events { reading: Box<Reading>, at: Position },
@@ -57,14 +57,13 @@ impl World {
             id,
             asked,
             rounds: 0,
-            step: Step::Base,
+            step: Step::Current,
         };
-        self.look_at_base(node, it);
+        self.reset_looks(node, it);
     }
 
-    fn look_at_base(&mut self, node: usize, it: Underway) {
-        let base = Some(it.asked.base);
-        self.reset_asks(node, it, Step::Base, base, Question::Position);
+    fn reset_looks(&mut self, node: usize, it: Underway) {
+        self.reset_asks(node, it, Step::Current, None, Question::Position);
     }
 
     fn reset_asks(
@@ -112,16 +111,17 @@ impl World {
             return;
         };
         let (to, id) = (it.to, it.id);
-        let step = std::mem::replace(&mut it.step, Step::Base);
+        let step = std::mem::replace(&mut it.step, Step::Current);
         match (step, result) {
-            (Step::Base, Ok(Answer::Position(base))) => {
+            (Step::Current, Ok(Answer::Position(current))) => {
+                let base = Some(it.asked.base);
+                self.reset_asks(node, it, Step::Base { current }, base, Question::Position);
+            }
+            (Step::Base { current }, Ok(Answer::Position(base))) => {
                 if it.asked.last < 1 || it.asked.last + 1 >= base.next_event_id {
                     let refusal = Refusal::Invalid("no such point".to_owned());
                     return self.reply(node, to, id, Reply::Refused(refusal));
                 }
-                self.reset_asks(node, it, Step::Current { base }, None, Question::Position);
-            }
-            (Step::Current { base }, Ok(Answer::Position(current))) => {
                 let op = Op::Records { run: base.run };
                 self.reset_reads(node, it, Step::Records { base, current }, op);
             }
@@ -145,7 +145,7 @@ impl World {
             }
             (Step::Done { .. }, Ok(Answer::Reset(None))) if it.rounds < ROUNDS_MAX => {
                 it.rounds += 1;
-                self.look_at_base(node, it);
+                self.reset_looks(node, it);
             }
             (Step::Pointed(run), Ok(_)) => self.reply(node, to, id, Reply::Reset(run)),
             (_, Err(refusal)) => self.reply(node, to, id, Reply::Refused(refusal)),
@@ -163,7 +163,7 @@ impl World {
         let Some(mut it) = self.nodes[node].resets.remove(&number) else {
             return;
         };
-        let step = std::mem::replace(&mut it.step, Step::Base);
+        let step = std::mem::replace(&mut it.step, Step::Current);
         let (Step::Records { base, current }, Some(mut records)) = (step, records) else {
             return self.reply(node, it.to, it.id, Reply::NotHere);
         };
@@ -195,7 +195,7 @@ impl World {
         let Some(mut it) = self.nodes[node].resets.remove(&number) else {
             return;
         };
-        let step = std::mem::replace(&mut it.step, Step::Base);
+        let step = std::mem::replace(&mut it.step, Step::Current);
         let (Step::Events { mut reading, at }, Some(events)) = (step, events) else {
             return self.reply(node, it.to, it.id, Reply::NotHere);
         };
