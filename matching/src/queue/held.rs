@@ -10,7 +10,7 @@
 //! | starting | released (the poll left)   | waiting; gone if withdrawn meanwhile                       |
 //! | delayed  | its time has come          | waiting                                                    |
 //! | any      | withdrawn, older epoch     | gone (starting: when that ends)                            |
-//! | any      | withdrawn before it was offered | the same: that came late                              |
+//! | any      | withdrawn by a word older than its offer | the same: that word came late                 |
 //!
 //! Deliberately absent: polls. Who gets an offer is the queue's business.
 

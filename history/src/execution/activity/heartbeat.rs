@@ -57,7 +57,7 @@ pub(crate) fn heartbeat(
         paused: activity.paused.is_some(),
         reset: activity.reset,
     };
-    let mut step = answer_step(written(&run, context)?, context.ticket, answer);
+    let mut step = answer_step(write_task(&run, context)?, context.ticket, answer);
     // Without details there is nothing that a restart should find again.
     step.heartbeats = question
         .details
@@ -69,7 +69,7 @@ pub(crate) fn heartbeat(
 }
 
 /// A workflow task that was there for updates alone is written, as by whatever else happens to the run.
-fn written(run: &Run<'_>, context: &Context<'_>) -> Result<Option<Transition>, Stop<Refusal>> {
+fn write_task(run: &Run<'_>, context: &Context<'_>) -> Result<Option<Transition>, Stop<Refusal>> {
     if !run.state.task.is_speculative() {
         return Ok(None);
     }
