@@ -358,6 +358,7 @@ impl<K: Kind> Shard<K> {
             self.cache.next(),
             self.wakes.next_read(),
             self.offers.next_read(),
+            self.next_look(),
             self.outbox.next_retry(),
         ]
         .into_iter()
@@ -413,7 +414,8 @@ impl<K: Kind> Shard<K> {
         self.head.bytes() > self.config.undurable_bytes_max
     }
 
-    /// How many runs that nobody asked for may be on their way into memory: none while it is full and something is about to leave.
+    /// How many runs that nobody asked for may be on their way into memory. While it is full and something is about to leave it
+    /// is one: a shard that commits without a pause must wake others all the same. While the disk is behind it is none.
     fn loads_max(&self) -> usize {
         let Config {
             cached_runs_max,
@@ -426,11 +428,12 @@ impl<K: Kind> Shard<K> {
             || self.cache.bytes > cached_bytes_max;
         let slow = self.head.bytes() > undurable_bytes_max / 8;
         let will_change = self.head.len() > 0 || self.cache.leaving > 0;
-        match (full || slow, will_change) {
-            (false, _) => loads_max,
-            (true, true) => 0,
-            // Whatever is here may be unable to leave; others must be woken all the same.
-            (true, false) => loads_max.div_ceil(16),
+        match (slow, full, will_change) {
+            (true, ..) => 0,
+            (false, false, _) => loads_max,
+            (false, true, true) => 1,
+            // Whatever is here may be unable to leave.
+            (false, true, false) => loads_max.div_ceil(16),
         }
     }
 

@@ -336,6 +336,10 @@ impl Offers {
         }
     }
 
+    pub(super) fn has_looks(&self) -> bool {
+        !self.looks.is_empty()
+    }
+
     pub(super) fn next_look(&mut self) -> Option<Parked> {
         self.looks.pop_front()
     }

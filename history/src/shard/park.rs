@@ -67,6 +67,11 @@ impl<K: Kind> Shard<K> {
         self.offers.unread(queue, self.now.after(self.config.retry));
     }
 
+    /// When looks that waited for room can go on.
+    pub(super) fn next_look(&self) -> Option<Time> {
+        (self.offers.has_looks() && self.background() < self.loads_max()).then_some(self.now)
+    }
+
     /// Looks at the runs of parked offers, a few at a time.
     pub(super) fn look(&mut self, limits: &Limits, out: &mut Vec<Output<K>>) {
         while self.background() < self.loads_max()
@@ -99,7 +104,8 @@ impl<K: Kind> Shard<K> {
         let key = stored.row.key();
         let untouched = !self.entries.contains_key(&key) && !self.cache.left_meanwhile(row.run);
         let key = self.entry(key);
-        if untouched && !stored.row.is_open() {
+        // What the table calls closed is so for ever, whatever memory has of its id: no room is taken for it.
+        if !stored.row.is_open() {
             self.looked_at(&key, &row, out);
             return;
         }

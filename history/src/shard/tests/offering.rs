@@ -2,7 +2,7 @@
 
 use super::toy::{Answer, Question};
 use super::world::{World, add, at, config, seconds};
-use crate::id::Time;
+use crate::id::{RunId, Time};
 use crate::log::Parked;
 use crate::shard::{Config, Load};
 
@@ -150,7 +150,7 @@ fn a_parked_row_that_is_not_owed_goes_when_it_is_found() {
         run,
     };
     let nobodys = Parked {
-        run: crate::id::RunId([9; 16]),
+        run: RunId([9; 16]),
         ..stale.clone()
     };
     world.table.parked.extend([stale.clone(), nobodys.clone()]);
@@ -162,6 +162,68 @@ fn a_parked_row_that_is_not_owed_goes_when_it_is_found() {
         "a row without a run goes with the run"
     );
     assert_eq!(world.offered.len(), 1);
+}
+
+/// A row of a run that closed long ago, as one is left when the run took its task from memory.
+fn left_behind(world: &mut World, run: RunId, since: i64) -> Parked {
+    let stale = Parked {
+        queue: super::toy::queue("q"),
+        priority: 1,
+        pass: 0,
+        time: at(since),
+        run,
+    };
+    world.table.parked.insert(stale.clone());
+    stale
+}
+
+#[test]
+fn a_closed_run_of_an_id_in_use_is_not_loaded_for_a_row_that_it_left_behind() {
+    let mut world = World::new();
+    let mut closed = Vec::new();
+    for n in 0..5 {
+        let question = Question::Start {
+            request: format!("start {n}"),
+            terminate: false,
+        };
+        let Ok(Answer::Run(run)) = world.call("a", question) else {
+            panic!("started");
+        };
+        world.call("a", Question::Close).unwrap();
+        closed.push(run);
+    }
+    let open = world.start("a");
+    world.call("a", offer(3)).unwrap();
+    world.pass(seconds(20));
+    // Behind the row of the open run, which is therefore in memory when theirs are looked at.
+    for (since, run) in (2_000..).zip(&closed) {
+        left_behind(&mut world, *run, since);
+    }
+    world.take_over();
+    assert_eq!(world.table.parked.len(), 1, "the open run owes its task");
+    assert!(world.offered.contains_key(&(open, 2)));
+    assert_eq!(world.shard.stats().cached_runs, 1);
+}
+
+#[test]
+fn looks_that_wait_for_room_go_on_when_there_is_some() {
+    let mut world = World::with(Config {
+        cached_runs_max: 1,
+        loads_max: 1,
+        page_max: 2,
+        quiet: seconds(50),
+        ..config()
+    });
+    for n in 0..20 {
+        let id = n.to_string();
+        let run = world.start(&id);
+        world.call(&id, Question::Close).unwrap();
+        left_behind(&mut world, run, n);
+    }
+    world.start("busy");
+    world.take_over();
+    assert_eq!(world.shard.stats().cached_runs, 1, "there is no room");
+    assert!(world.table.parked.is_empty(), "{:?}", world.table.parked);
 }
 
 #[test]

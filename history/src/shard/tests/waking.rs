@@ -169,6 +169,32 @@ fn a_full_cache_waits_for_room_before_it_wakes_more() {
 }
 
 #[test]
+fn a_full_cache_that_always_commits_wakes_whoever_is_due() {
+    let mut world = World::with(Config {
+        cached_runs_max: 2,
+        ..config()
+    });
+    let asleep = world.start("asleep");
+    world.call("asleep", Question::Timer(at(1100))).unwrap();
+    world.pass(seconds(20));
+    for id in ["a", "b"] {
+        world.start(id);
+    }
+    world.now = at(1100);
+    for n in 0..50 {
+        // Before one is durable the next waits: there is no moment at which nothing is on its way.
+        world.ask("a", add(1, &format!("a {n}")));
+        world.tick(0);
+        while world.load_one() {}
+        world.take(1);
+        world.ask("b", add(1, &format!("b {n}")));
+        world.commit();
+    }
+    assert!(world.shard.stats().queued_items > 0);
+    assert_eq!(world.table.runs[&asleep].state().value, 1000);
+}
+
+#[test]
 fn recovery_wakes_whoever_was_active() {
     let mut world = World::new();
     let run = world.start("a");
