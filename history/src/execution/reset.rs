@@ -13,7 +13,9 @@
 //! | base    | `ResetTo`                | the same; it shows which run goes on                      |
 //! | current | Terminated               | closed                                                    |
 //!
-//! Deliberately absent: reading the base. Whoever asks brings its records; what came to the current run since is asked of the shard.
+//! Deliberately absent: reading the base (`carried_out` says in which order). Whoever asks brings its records; what came to the current run since is asked of the shard.
+
+mod carried_out;
 
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ use cairn_proto::temporal::api::history::v1::{
 };
 use cairn_proto::temporal::api::update::v1::Request;
 use serde::{Deserialize, Serialize};
+
+pub use carried_out::{Asked, CarriedOut, Next};
 
 use super::state::State;
 use super::terminate::{self, SERVER_IDENTITY};
@@ -85,7 +89,7 @@ pub struct Fork {
 
 impl Fork {
     /// What `records` are up to event `last`, for the run `run`; and the events behind that.
-    pub fn new(
+    fn new(
         run: RunId,
         mut records: Vec<Record>,
         last: i64,

@@ -126,14 +126,6 @@ fn unavailable(why: Unavailable) -> Status {
     }
 }
 
-/// The workflow changes too fast to be looked at.
-pub(super) fn too_fast() -> Status {
-    busy(
-        "the workflow changed meanwhile; try again",
-        ResourceExhaustedCause::BusyWorkflow,
-    )
-}
-
 pub(super) fn not_found(message: impl Into<String>) -> Status {
     detailed(Code::NotFound, message, &NotFoundFailure::default())
 }

@@ -560,20 +560,25 @@ fn a_reset_run_is_not_paused() {
 
 #[test]
 fn a_reset_does_not_take_a_pause_along_that_waits_in_the_buffer() {
-    in_hand(
-        "pause-run; reset 4; describe; owed",
+    idle(
+        "signal a; poll; pause-run; reset 4; describe; owed",
         r"
-            4 WorkflowTaskFailed 2 3 ForceCloseCommand
-              5 WorkflowExecutionPaused hold on
-              6 WorkflowExecutionTerminated again
+            5 WorkflowExecutionSignaled a
+              6 WorkflowTaskScheduled on q
+            7 WorkflowTaskStarted 6
+            > task started 7 attempt 1 previous 3 reads 1..8
+            8 WorkflowTaskFailed 6 7 ForceCloseCommand
+              9 WorkflowExecutionPaused hold on
+              10 WorkflowExecutionTerminated again
             -- run 2
             copied 1..=2
             copied 3..=3
             4 WorkflowTaskFailed 2 3 ResetWorkflow
-              5 WorkflowTaskScheduled on q
+              5 WorkflowExecutionSignaled a
+              6 WorkflowTaskScheduled on q
             > reset
             > described task Scheduled attempt 1
-            owed: Workflow 5 attempt 1 on q",
+            owed: Workflow 6 attempt 1 on q",
     );
 }
 

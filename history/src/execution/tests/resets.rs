@@ -1,6 +1,7 @@
 //! Resets and deletions.
 
 use super::check;
+use super::world::World;
 
 #[test]
 fn a_reset_begins_with_records_and_sends_signals_again() {
@@ -99,7 +100,7 @@ fn a_reset_ends_a_task_in_hand_and_sends_what_it_had_not_seen_again() {
 #[test]
 fn what_came_since_it_was_read_is_sent_again_too() {
     check(
-        "start; poll; complete; signal a; signal b; reset 4 unread=2; poll; complete: finish",
+        "start; poll; complete; reset 4 steps=3; signal a; signal b; reset-on; poll; complete: finish",
         r"
             -- run 1
             1 WorkflowExecutionStarted
@@ -124,6 +125,26 @@ fn what_came_since_it_was_read_is_sent_again_too() {
             9 WorkflowTaskCompleted 7 8
               10 WorkflowExecutionCompleted",
     );
+}
+
+#[test]
+fn what_came_to_a_base_that_another_start_ended_meanwhile_is_sent_again_too() {
+    // Whatever the reset has read by then: the current run, the base, its records.
+    for steps in 0..=3 {
+        let printed = World::play(&format!(
+            "start; poll; complete; reset 4 of=1 steps={steps}; signal a; terminate; \
+             start request=another; reset-on"
+        ));
+        let goes_on = "\
+-- run 3
+copied 1..=2
+copied 3..=3
+4 WorkflowTaskFailed 2 3 ResetWorkflow
+  5 WorkflowExecutionSignaled a
+  6 WorkflowTaskScheduled on q
+> reset";
+        assert!(printed.ends_with(goes_on), "{steps} steps:\n{printed}");
+    }
 }
 
 #[test]

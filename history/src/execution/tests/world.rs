@@ -72,6 +72,9 @@ pub(super) struct World {
     token: Option<WorkflowTaskToken>,
     /// The task that was polled last.
     polled: Option<Offer>,
+    /// A reset under way, and the last answer to one.
+    resetting: Option<(reset::CarriedOut, reset::Next)>,
+    reset: Option<Answer>,
     tokens: BTreeMap<String, ActivityToken>,
     queries: Vec<String>,
     pub(super) out: String,
@@ -101,6 +104,8 @@ impl World {
             order: Vec::new(),
             token: None,
             polled: None,
+            resetting: None,
+            reset: None,
             tokens: BTreeMap::new(),
             queries: Vec::new(),
             out: String::new(),
@@ -173,6 +178,7 @@ impl World {
                 identity: "client".to_owned(),
             }))),
             "reset" => self.reset(&words),
+            "reset-on" => self.reset_on(usize::MAX),
             "called" => self.called(&words),
             "callbacks" => self.print_callbacks(&words),
             "expired" => {
@@ -340,52 +346,71 @@ impl World {
         }
     }
 
-    /// Resets to the end of a workflow task, as whoever reads the records does.
+    /// Resets to the end of a workflow task. `steps=N`: after so many something else happens before it goes on.
     fn reset(&mut self, words: &[&str]) {
-        let current = *self.order.last().unwrap();
-        let base = match option(words, "of") {
-            Some(nth) => self.order[nth.parse::<usize>().unwrap() - 1],
-            None => current,
-        };
-        let last: i64 = words[0].parse::<i64>().unwrap() - 1;
-        let run = self.entropy.run_id(self.now);
-        let (fork, mut later) = match reset::Fork::new(run, self.runs[&base].records.clone(), last)
-        {
-            Ok(forked) => forked,
-            Err(refusal) => {
-                let _ = writeln!(self.out, "! {}", refused(&refusal));
-                return;
-            }
-        };
-        let of_base = later.len();
-        let mut at = base;
-        while at != current
-            && let Some(next) = reset::continued_by(&self.runs[&at].events)
-        {
-            at = next;
-            later.extend(self.runs[&at].events.iter().cloned());
-        }
-        let unread: i64 = option(words, "unread").map_or(0, |it| it.parse().unwrap());
-        later.truncate(later.len() - usize::try_from(unread).unwrap());
-        let next = self.runs[&current].state.as_ref().unwrap().next_event_id;
-        let question = Reset {
+        let base = option(words, "of").map(|nth| self.order[nth.parse::<usize>().unwrap() - 1]);
+        let (reset, next) = reset::CarriedOut::new(reset::Asked {
+            base,
+            last: words[0].parse::<i64>().unwrap() - 1,
             request_id: option(words, "request").unwrap_or("reset").to_owned(),
             reason: "again".to_owned(),
-            base,
-            run,
-            fork,
-            current,
-            later,
-            of_base,
-            read_to: (at == current).then_some(next - unread),
             keep: reset::Keep {
                 no_signals: words.contains(&"no-signals"),
                 no_updates: words.contains(&"no-updates"),
                 nothing: words.contains(&"nothing"),
             },
-            options: Vec::new(),
-        };
-        self.ask(&Question::Reset(Box::new(question)));
+            options: Ok(Vec::new()),
+        });
+        self.resetting = Some((reset, next));
+        let steps = option(words, "steps").map_or(usize::MAX, |it| it.parse().unwrap());
+        self.reset_on(steps);
+    }
+
+    /// Goes on with a reset, as the service does.
+    fn reset_on(&mut self, steps: usize) {
+        for _ in 0..steps {
+            let Some((mut reset, next)) = self.resetting.take() else {
+                return;
+            };
+            let told = match next {
+                reset::Next::Ask { run, question } => match self.asked_for_reset(run, &question) {
+                    Some(answer) => reset.answered(answer),
+                    None => return,
+                },
+                reset::Next::Records { run } => {
+                    let records = self.runs[&run].records.clone();
+                    reset.records(self.entropy.run_id(self.now), records)
+                }
+                reset::Next::Events { run, range } => {
+                    let ids: Vec<i64> = range.collect();
+                    reset.events(self.events(run, &ids))
+                }
+                reset::Next::Done(_) => return,
+            };
+            match told {
+                Ok(next) => self.resetting = Some((reset, next)),
+                Err(refusal) => {
+                    let _ = writeln!(self.out, "! {}", refused(&refusal));
+                }
+            }
+        }
+    }
+
+    /// `None`: refused, which was printed.
+    fn asked_for_reset(&mut self, run: Option<RunId>, question: &Question) -> Option<Answer> {
+        let run = run.or(self.order.last().copied());
+        if matches!(question, Question::Position) {
+            let state = self.runs[&run?].state.as_ref()?;
+            return Some(Answer::Position(Position {
+                run: run?,
+                next_event_id: state.next_event_id,
+                open: state.is_open(),
+                suffix: Vec::new(),
+            }));
+        }
+        self.reset = None;
+        self.ask_maybe(run, question);
+        self.reset.take()
     }
 
     fn poll(&mut self, words: &[&str]) {
@@ -932,6 +957,7 @@ impl World {
                 format!("options: priority {key}, a version {version}")
             }
             Answer::Reset(run) => {
+                self.reset = Some(Answer::Reset(run));
                 let current = self.order.last() == run.as_ref();
                 format!("reset{}", if current { "" } else { " to another" })
             }
