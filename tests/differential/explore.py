@@ -2,7 +2,7 @@
 
 A seed makes a script: calls to one workflow, and what raw workers do with its tasks, some of it wrong. What both servers answered and the histories
 that came of it are compared like any scenario. What is found becomes a scenario of its own: nothing of this is recorded. Deliberately absent: time
-(nothing runs out within a script), queries, sticky queues.
+(nothing runs out within a script), queries beside a workflow task (nobody sees when one has come), a start that ends the run (not twice within a second).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.command.v1 import Command
 from temporalio.api.common.v1 import Payload, Priority, RetryPolicy, WorkflowExecution
-from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
+from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState, TaskQueueKind
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice import v1 as ws
 
@@ -30,6 +31,7 @@ from tests.differential.compare import differences
 from tests.differential.deliberate import reason_for
 from tests.differential.run import Outcome, play_all
 from tests.differential.scenario import Stage, named
+from tests.differential.scenarios.queries import query
 from tests.differential.scenarios.reset import request as reset_request
 from tests.differential.scenarios.updates import ACCEPTED, accept, complete, keep_sent, reject, respond, send, until_admitted
 from tests.support import sdk
@@ -62,6 +64,8 @@ class Script:
         self.runs: list[str] = []
         self.seen: list[Any] = []
         self.alone = False
+        self.sticky = False
+        self.sticky_poll: asyncio.Task[Any] | None = None
 
     async def play(self) -> None:
         """The whole script, and what it left."""
@@ -71,10 +75,17 @@ class Script:
             run = found.workflow_execution_info.execution.run_id
             if run not in self.runs:
                 self.runs.append(run)
+                self.sticky = False
+            if self.sticky_poll and not self.task and found.HasField("pending_workflow_task") and await self.on_sticky():
+                # Who waits there has it already.
+                await self.poll(found)
+                continue
             choices = self.choices(found)
             step, weight = zip(*choices, strict=True)
             await self.random.choices(step, weight)[0](found)
         await self.left()
+        if self.sticky_poll:
+            self.sticky_poll.cancel()
 
     def started(self) -> dict[str, Any]:
         fields: dict[str, Any] = {"workflow_task_timeout": timedelta(seconds=60)}
@@ -89,13 +100,16 @@ class Script:
     def choices(self, found: Any) -> list[tuple[Callable[[Any], Awaitable[None]], int]]:
         """What can be done now, and how likely it is."""
         choices: list[tuple[Callable[[Any], Awaitable[None]], int]] = [(self.signal, 4), (self.cancel, 1), (self.update, 3)]
+        choices += [(self.again, 1), (self.signal_with_start, 1), (self.described, 1)]
         if not self.waiting:
-            choices += [(self.reset, 1), (self.terminate, 1), (self.options, 1)]
+            choices += [(self.reset, 1), (self.terminate, 1), (self.options, 1), (self.reset_sticky, 1)]
         scheduled = found.HasField("pending_workflow_task") and found.pending_workflow_task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
         if self.task:
             choices += [(self.complete, 10)] + ([] if self.waiting else [(self.fail, 2)])
         elif scheduled:
             choices += [(self.poll, 14)]
+        elif not self.waiting:
+            choices += [(self.query, 3)]
         if self.offered(found):
             choices += [(self.poll_activity, 6)]
         if self.activities:
@@ -137,6 +151,56 @@ class Script:
         if self.random.random() < 0.3:
             await self.stage.keep_call(self.name("terminate"), self.raw.terminate(self.stage.id))
 
+    async def described(self, _: Any) -> None:
+        await self.stage.keep_describe(self.name("described"))
+
+    def begun(self) -> dict[str, Any]:
+        """What another start says of the id."""
+        pick = self.random.choice
+        return {"request_id": f"start {self.count}", "workflow_id_reuse_policy": pick([0, 1, 2, 3]), "workflow_id_conflict_policy": pick([0, 0, 1, 2]), "workflow_task_timeout": timedelta(seconds=60)}
+
+    async def again(self, _: Any) -> None:
+        await self.call("start", "StartWorkflowExecution", self.raw.start_request(self.stage.id, **self.begun()))
+
+    async def signal_with_start(self, _: Any) -> None:
+        request = ws.SignalWithStartWorkflowExecutionRequest(
+            namespace="default",
+            workflow_id=self.stage.id,
+            workflow_type={"name": "raw"},
+            task_queue={"name": self.stage.queue},
+            identity="raw",
+            signal_name="a",
+            signal_input=texts(str(self.count)),
+            **self.begun(),
+        )
+        await self.call("signal with start", "SignalWithStartWorkflowExecution", request)
+
+    async def reset_sticky(self, _: Any) -> None:
+        request = ws.ResetStickyTaskQueueRequest(namespace="default", execution=WorkflowExecution(workflow_id=self.stage.id))
+        await self.call("reset sticky", "ResetStickyTaskQueue", request)
+        self.sticky = False
+
+    async def query(self, found: Any) -> None:
+        """A query that has a task of its own, as nothing else is due."""
+        names = [event_name(event) for event in await self.raw.history(self.stage.id)]
+        if "WorkflowTaskCompleted" not in names:
+            return
+        if found.workflow_execution_info.status != 1 and self.random.random() < 0.5:
+            request = query(self.stage, query_reject_condition=self.random.choice([2, 3]))
+            if request.query_reject_condition == 2:
+                await self.call("query", "QueryWorkflow", request)
+            return
+        label = self.name("query")
+        asked = asyncio.create_task(self.raw.call("QueryWorkflow", query(self.stage)))
+        task = await self.polled(self.sticky)
+        self.kept("query task", task)
+        if self.sticky:
+            await self.poll_sticky()
+        answers: list[dict[str, Any]] = [{"completed_type": 1, "query_result": texts("r")}, {"completed_type": 2, "error_message": "no"}]
+        answer = ws.RespondQueryTaskCompletedRequest(namespace="default", task_token=task.task_token, **self.random.choice(answers))
+        await self.call("answer", "RespondQueryTaskCompleted", answer)
+        await self.stage.keep_call(label, asked)
+
     async def update(self, found: Any) -> None:
         if found.workflow_execution_info.status != 1:
             return
@@ -167,16 +231,52 @@ class Script:
         await self.call("options", "UpdateWorkflowExecutionOptions", request)
 
     async def poll(self, _: Any) -> None:
-        self.task = await self.raw.poll_workflow(self.stage.queue)
-        kept = type(self.task)()
-        kept.CopyFrom(self.task)
-        kept.ClearField("task_token")
-        kept.ClearField("poller_scaling_decision")
-        kept.ClearField("backlog_count_hint")
-        self.stage.keep(self.name("task"), kept)
+        self.task = await self.polled(await self.on_sticky())
+        self.kept("task", self.task)
+
+    async def on_sticky(self) -> bool:
+        """Whether the task that is due waits on the sticky queue."""
+        for event in reversed(await self.raw.history(self.stage.id)):
+            match event_name(event):
+                case "WorkflowTaskScheduled":
+                    return attributes(event).task_queue.kind == TaskQueueKind.TASK_QUEUE_KIND_STICKY
+                case "WorkflowTaskFailed" | "WorkflowTaskTimedOut":
+                    return False
+                case "WorkflowTaskCompleted":
+                    # It is there for updates alone, and in no history.
+                    return self.sticky
+        return False
+
+    async def polled(self, sticky: bool) -> Any:
+        if not (sticky and self.sticky_poll):
+            return await self.raw.poll_workflow(self.stage.queue)
+        poll, self.sticky_poll = self.sticky_poll, None
+        return await poll
+
+    async def poll_sticky(self) -> None:
+        """Somebody waits at the sticky queue, and the server knows."""
+        if self.sticky_poll:
+            return
+        queue = f"{self.stage.queue}-sticky"
+        self.sticky_poll = asyncio.create_task(self.raw.poll_workflow(queue, self.stage.queue))
+
+        async def known() -> bool:
+            request = ws.DescribeTaskQueueRequest(namespace="default", task_queue=TaskQueue(name=queue, kind=2, normal_name=self.stage.queue), task_queue_type=1)
+            return bool((await self.raw.call("DescribeTaskQueue", request)).pollers)
+
+        await until(known, f"{queue} has a poller")
+
+    def kept(self, kind: str, task: Any) -> None:
+        kept = type(task)()
+        kept.CopyFrom(task)
+        for field in ("task_token", "poller_scaling_decision", "backlog_count_hint"):
+            if field in kept.DESCRIPTOR.fields_by_name:
+                kept.ClearField(field)
+        self.stage.keep(self.name(kind), kept)
 
     async def fail(self, _: Any) -> None:
         task, self.task = self.task, None
+        self.sticky = False
         cause = self.random.choice([1, 2, 23, 24, 28, 30, 31])
         await self.stage.keep_call(self.name("fail"), self.raw.fail(task, cause, "no"))
 
@@ -185,7 +285,8 @@ class Script:
         self.seen = await self.raw.history(self.stage.id)
         self.alone = False
         commands = [self.command(found) for _ in range(self.random.choice([0, 0, 1, 1, 2, 3]))]
-        if self.random.random() < 0.12:
+        closing = self.random.random() < 0.12
+        if closing:
             commands.append(self.closing())
         messages = []
         for message in task.messages:
@@ -200,8 +301,13 @@ class Script:
         if self.accepted and self.random.random() < 0.4:
             messages.append(respond(self.accepted.pop(0)))
         fields = {"force_create_new_workflow_task": True} if self.random.random() < 0.08 else {}
+        # Who waits at the sticky queue has the next task before or behind the answer of another workflow.
+        sticky = "" if closing or self.alone or self.random.random() < 0.6 else f"{self.stage.queue}-sticky"
+        if sticky:
+            await self.poll_sticky()
         before, after = (commands, []) if self.random.random() < 0.5 else ([], commands)
-        await self.stage.keep_call(self.name("complete"), complete(self.stage, task, *messages, before=before, after=after, **fields))
+        done = await self.stage.keep_call(self.name("complete"), complete(self.stage, task, *messages, before=before, after=after, sticky=sticky, sticky_seconds=60, **fields))
+        self.sticky = bool(done and sticky)
         await self.settled()
 
     async def settled(self) -> None:
@@ -300,11 +406,7 @@ class Script:
     async def poll_activity(self, found: Any) -> None:
         task = await self.raw.poll_activity(self.queue_of(self.random.choice(self.offered(found))))
         self.activities.append(task)
-        kept = type(task)()
-        kept.CopyFrom(task)
-        kept.ClearField("task_token")
-        kept.ClearField("poller_scaling_decision")
-        self.stage.keep(self.name("activity task"), kept)
+        self.kept("activity task", task)
 
     async def end_activity(self, _: Any) -> None:
         task = self.activities.pop(self.random.randrange(len(self.activities)))

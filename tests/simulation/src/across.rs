@@ -7,7 +7,8 @@
 //!
 //! A message goes to whoever has the id when it arrives. One that comes again behind the end of a chain, late, is new to the chain that
 //! somebody else has begun since. A run that came of a reset begins a chain: what its base heard behind the point it may hear again. What a
-//! run and those that came of it by resets have sent is counted together, and what it has of its base is its base's.
+//! run and those that came of it by resets have sent is counted together, and what it has of its base is its base's. A child is begun again
+//! where a reset forgets that it was, if it is no longer kept.
 //!
 //! Deliberately absent: whether it happens in time (`judge`).
 
@@ -161,7 +162,7 @@ impl Said {
     fn children(&mut self, ledger: &Ledger) {
         for ((parent, initiated), runs) in &self.begun {
             let what = format!("event {initiated} of {parent}");
-            if runs.len() > 1 {
+            if runs.len() > 1 && !begun_again(ledger, (*parent, *initiated), runs) {
                 self.wrong
                     .push(("I-15", format!("{what} began the children {runs:?}")));
             }
@@ -206,6 +207,23 @@ impl Said {
             }
         }
     }
+}
+
+/// A reset to before its base heard of a child asks for it again, and a start is known again as long as the run is kept that it began.
+/// Then each of these was deleted before the next began, which a run asked for that came of a reset.
+fn begun_again(ledger: &Ledger, (parent, initiated): (RunId, i64), runs: &BTreeSet<RunId>) -> bool {
+    let mut began: Vec<&Kept> = runs.iter().map(|run| &*ledger.runs[run]).collect();
+    began.sort_by_key(|kept| kept.began);
+    let was_reset = |before| {
+        let mut resets = ledger.runs.iter().filter(|(_, kept)| kept.reset.is_some());
+        resets.any(|(run, kept)| kept.began <= before && ledger.writer(*run, initiated) == parent)
+    };
+    began.windows(2).all(|pair| {
+        let deleted = pair[0]
+            .deleted
+            .is_some_and(|deleted| deleted <= pair[1].began);
+        deleted && was_reset(pair[1].began)
+    })
 }
 
 /// Which event is answered by this one, and in which way: a start of a child twice, by its beginning and its end.

@@ -288,13 +288,18 @@ fn starts(ops: &Ops, shown: &Shown, ledger: &mut Ledger) {
             );
         }
         let before = told.insert(request_id, *run).filter(|before| before != run);
-        if before.is_some_and(|before| ledger.runs.get(&before).is_none_or(|kept| !kept.deleted)) {
+        if before.is_some_and(|before| {
+            ledger
+                .runs
+                .get(&before)
+                .is_none_or(|kept| kept.deleted.is_none())
+        }) {
             ledger.violated("I-8", format!("start {request_id} was told two runs"));
         }
     }
     for (request_id, runs) in &shown.begun {
         // A request is known for as long as its run is kept; runs of a chain share it.
-        let forgotten = runs.iter().any(|run| ledger.runs[run].deleted);
+        let forgotten = runs.iter().any(|run| ledger.runs[run].deleted.is_some());
         if runs.len() > 1 && !forgotten && !are_a_chain(runs, ledger) {
             ledger.violated(
                 "I-8",
@@ -625,7 +630,7 @@ pub(crate) fn stuck(ops: &Ops, ledger: &mut Ledger) {
         let mut reachable = owes
             .iter()
             .filter(|effect| !is_cut_off(ledger, kept, effect));
-        reachable.next().is_some() && !kept.deleted && !ledger.quarantined.contains(run)
+        reachable.next().is_some() && kept.deleted.is_none() && !ledger.quarantined.contains(run)
     });
     let owing: Vec<_> = owing
         .map(|(run, kept)| {

@@ -42,10 +42,10 @@ pub(crate) struct Kept {
     pub(crate) buffered: Vec<HistoryEvent>,
     pub(crate) wake_at: Option<Time>,
     pub(crate) parked: BTreeSet<Parked>,
-    pub(crate) deleted: bool,
-    /// When its first record and its close were committed.
+    /// When its first record, its close and its end in the table were committed.
     pub(crate) began: Time,
     pub(crate) closed: Option<Time>,
+    pub(crate) deleted: Option<Time>,
     /// Activities that are paused, and the requests that paused some.
     pub(crate) paused: BTreeSet<i64>,
     pub(crate) pauses: BTreeSet<String>,
@@ -446,7 +446,7 @@ impl Ledger {
         let Some(kept) = self.runs.get_mut(&run) else {
             return;
         };
-        kept.deleted = true;
+        kept.deleted = Some(self.now);
         // A clock that was never set is off by seconds, too.
         let slack = Duration::from_secs(6) + self.skew;
         if !Workflow::expired(&kept.state, self.now.after(slack)) {
@@ -456,7 +456,7 @@ impl Ledger {
 
     /// What must hold of a run at every commit that touches it.
     fn judge(&mut self, run: RunId) {
-        let Some(kept) = self.runs.get(&run).filter(|kept| !kept.deleted) else {
+        let Some(kept) = self.runs.get(&run).filter(|kept| kept.deleted.is_none()) else {
             return;
         };
         let mut wrong = Vec::new();
@@ -527,7 +527,7 @@ impl Kept {
             buffered: Vec::new(),
             wake_at: None,
             parked: BTreeSet::new(),
-            deleted: false,
+            deleted: None,
             seq: 0,
             chain: [0; 32],
             epoch: Epoch(0),

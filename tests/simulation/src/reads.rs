@@ -25,7 +25,10 @@ pub(crate) struct Seen {
 pub(crate) fn asked(call: &Call, ledger: &Ledger) -> Option<Seen> {
     let (key, run) = read(call)?;
     let run = run.or_else(|| ledger.open.get(key).copied())?;
-    let kept = ledger.runs.get(&run).filter(|kept| !kept.deleted)?;
+    let kept = ledger
+        .runs
+        .get(&run)
+        .filter(|kept| kept.deleted.is_none())?;
     Some(seen(run, kept))
 }
 
@@ -122,6 +125,9 @@ fn missing(asked: &Seen, ledger: &Ledger) -> Option<String> {
 
 /// Is it still to be found?
 fn is_there(run: RunId, ledger: &Ledger) -> bool {
-    let kept = ledger.runs.get(&run).is_some_and(|kept| !kept.deleted);
+    let kept = ledger
+        .runs
+        .get(&run)
+        .is_some_and(|kept| kept.deleted.is_none());
     kept && !ledger.quarantined.contains(&run)
 }

@@ -150,7 +150,10 @@ fn expected(ledger: &Ledger, base: &Kept, reset: &ResetFrom, keep: Keep) -> Opti
         let Some(next) = continued_by(&at.events) else {
             return Some(expected);
         };
-        at = ledger.runs.get(&next).filter(|kept| !kept.deleted)?;
+        at = ledger
+            .runs
+            .get(&next)
+            .filter(|kept| kept.deleted.is_none())?;
         events = &at.events;
     }
 }
