@@ -85,6 +85,11 @@ DELIBERATE = (
         ),
     ),
     Deliberate(
+        "A child that is asked for again behind a reset, because it is no longer kept, has the run as its parent that asked for it first: that one says which run goes on, "
+        "behind another reset too, where at the reference the child would tell a run that is over.",
+        ("reapplied/child_forgotten_that_is_deleted: child.events*.workflow_execution_started_event_attributes.parent_workflow_execution.run_id",),
+    ),
+    Deliberate(
         "A task queue has one owner and is not cut into partitions: one is listed where the reference lists four, and 100,000 tasks per second are shown, "
         "which is no limit, where its four let 1,000 each pass.",
         (

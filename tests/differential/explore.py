@@ -100,9 +100,9 @@ class Script:
     def choices(self, found: Any) -> list[tuple[Callable[[Any], Awaitable[None]], int]]:
         """What can be done now, and how likely it is."""
         choices: list[tuple[Callable[[Any], Awaitable[None]], int]] = [(self.signal, 4), (self.cancel, 1), (self.update, 3)]
-        choices += [(self.again, 1), (self.signal_with_start, 1), (self.described, 1)]
+        choices += [(self.described, 1)]
         if not self.waiting:
-            choices += [(self.reset, 1), (self.terminate, 1), (self.options, 1), (self.reset_sticky, 1)]
+            choices += [(self.again, 1), (self.signal_with_start, 1), (self.reset, 1), (self.terminate, 1), (self.options, 1), (self.reset_sticky, 1)]
         scheduled = found.HasField("pending_workflow_task") and found.pending_workflow_task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
         if self.task:
             choices += [(self.complete, 10)] + ([] if self.waiting else [(self.fail, 2)])

@@ -177,7 +177,7 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
     let origin = &state.origin;
     let started = RequestIdInfo {
         event_type: EventType::WorkflowExecutionStarted.into(),
-        event_id: 1,
+        event_id: state.signals.start_event(),
         buffered: false,
     };
     let attached = state.attached.requests().map(|(request_id, event_id)| {

@@ -444,6 +444,7 @@ pub(crate) fn apply(state: &mut State, it: &record::ResetFrom, time: Time) {
         request_id: Some(it.request_id.clone()),
         to: None,
     });
+    Arc::make_mut(&mut state.signals).came_with_start(0);
     state.activities_mut().restart(time);
     state.paused = None;
     if let Ok(base) = it.base_run_id.as_slice().try_into().map(RunId) {

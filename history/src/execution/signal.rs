@@ -23,6 +23,8 @@ pub(crate) struct Part {
     /// The request ids seen, in shared chunks: one more costs a chunk, not ten thousand ids.
     #[serde(with = "wire::shared_list")]
     request_ids: Vec<Arc<BTreeSet<String>>>,
+    /// The event of the signal that came with the request of the start, as a description names it; zero without one.
+    of_start: i64,
 }
 
 /// How many request ids are in a chunk.
@@ -34,6 +36,16 @@ impl Part {
         if !it.request_id.is_empty() {
             self.see(it.request_id.clone());
         }
+    }
+
+    /// A signal that came with the request of the start has its id.
+    pub(crate) fn came_with_start(&mut self, event_id: i64) {
+        self.of_start = event_id;
+    }
+
+    /// The event of the request of the start.
+    pub(crate) fn start_event(&self) -> i64 {
+        self.of_start.max(1)
     }
 
     pub(crate) fn has_seen(&self, request_id: &str) -> bool {

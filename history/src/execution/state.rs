@@ -75,7 +75,7 @@ pub struct State {
 }
 
 /// Snapshots of another layout are folded again.
-const SNAPSHOT_VERSION: u8 = 11;
+const SNAPSHOT_VERSION: u8 = 12;
 
 impl State {
     /// The state after the first event.
@@ -133,6 +133,12 @@ impl State {
             return Err(illegal("an event behind the close", event));
         }
         self.count(event)?;
+        if let Some(Attributes::WorkflowExecutionSignaledEventAttributes(it)) = &event.attributes
+            && !it.request_id.is_empty()
+            && it.request_id == self.origin.request_id
+        {
+            Arc::make_mut(&mut self.signals).came_with_start(event.event_id);
+        }
         if self.buffer.writes_one() {
             Arc::make_mut(&mut self.buffer).wrote_one();
             if let Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it)) =

@@ -20,19 +20,21 @@ async def delete(stage: Stage, label: str, workflow_id: str, run_id: str = "") -
     await stage.keep_call(label, stage.raw.call("DeleteWorkflowExecution", request(workflow_id, run_id)))
 
 
-async def until_gone(stage: Stage, run_id: str) -> None:
+async def until_gone(stage: Stage, workflow_id: str, run_id: str) -> None:
+    """The run is no longer kept."""
+
     async def look() -> bool:
         try:
-            await stage.raw.describe(stage.id, run_id)
+            await stage.raw.describe(workflow_id, run_id)
         except Refused as refusal:
             return refusal.code == "NOT_FOUND"
         return False
 
-    await until(look, f"{stage.id} is gone", 65)
+    await until(look, f"{workflow_id} is gone", 65)
 
 
 async def keep_gone(stage: Stage, label: str, run_id: str) -> None:
-    await until_gone(stage, run_id)
+    await until_gone(stage, stage.id, run_id)
     await stage.keep_call(f"{label}: describe", stage.raw.describe(stage.id, run_id))
     execution = WorkflowExecution(workflow_id=stage.id, run_id=run_id)
     await stage.keep_call(f"{label}: history", stage.raw.call("GetWorkflowExecutionHistory", ws.GetWorkflowExecutionHistoryRequest(namespace="default", execution=execution)))
@@ -62,7 +64,7 @@ async def an_open_run(stage: Stage) -> None:
     task = await stage.raw.poll_workflow(stage.queue)
     await stage.raw.signal(stage.id)
     await delete(stage, "deleted", stage.id)
-    await until_gone(stage, run)
+    await until_gone(stage, stage.id, run)
     await stage.keep_call("its task", stage.raw.complete(task))
     await keep_gone(stage, "gone", run)
     await until_unlisted(stage)
@@ -77,7 +79,7 @@ async def a_run_with_an_activity_in_hand(stage: Stage) -> None:
     )
     task = await stage.raw.poll_activity(stage.queue)
     await delete(stage, "deleted", stage.id, run)
-    await until_gone(stage, run)
+    await until_gone(stage, stage.id, run)
     await stage.keep_call("heartbeat", stage.raw.call("RecordActivityTaskHeartbeat", ws.RecordActivityTaskHeartbeatRequest(namespace="default", task_token=task.task_token)))
     await stage.keep_call("completed", stage.raw.call("RespondActivityTaskCompleted", ws.RespondActivityTaskCompletedRequest(namespace="default", task_token=task.task_token)))
 

@@ -9,6 +9,7 @@ from typing import Any
 from temporalio.api.workflowservice import v1 as ws
 
 from tests.differential.scenario import Stage, named, scenario
+from tests.differential.scenarios.reset import request as reset_request
 from tests.support.rpc import command, event_name, texts
 from tests.support.wait import until
 
@@ -140,3 +141,41 @@ async def signal_with_start_repeated_where_it_terminates(stage: Stage) -> None:
     first = await signal_start(stage, stage.id, workflow_id_conflict_policy=3)
     stage.keep("the same run", (await signal_start(stage, stage.id, workflow_id_conflict_policy=3)).run_id == first.run_id)
     await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def requests_described(stage: Stage) -> None:
+    """Which requests a description names, and with which event: of a start with a signal that of the signal."""
+    await stage.keep_call("begun", signal_start(stage, stage.id, request_id="begun"))
+    await stage.keep_describe("begun, described")
+    await stage.keep_call("signaled", signal_start(stage, stage.id, request_id="signaled"))
+    await stage.keep_describe("signaled, described")
+    await stage.keep_call("signaled again", signal_start(stage, stage.id, request_id="begun"))
+    await stage.keep_describe("signaled again, described")
+    await stage.raw.signal(stage.id, "u", request_id="plain")
+    await stage.raw.signal(stage.id, "u", request_id="begun")
+    await stage.keep_describe("plain, described")
+    task = await stage.raw.poll_workflow(stage.queue)
+    await stage.raw.signal(stage.id, "u", request_id="buffered")
+    await stage.keep_describe("buffered, described")
+    await stage.raw.complete(task)
+    await stage.keep_describe("flushed, described")
+    now = (await stage.raw.call("ResetWorkflowExecution", reset_request(stage, task.started_event_id + 1, request_id="reset"))).run_id
+    await stage.keep_describe("reset, described", run_id=now)
+    await stage.keep_history("reset", run_id=now)
+    await stage.raw.terminate(stage.id)
+
+
+@scenario
+async def requests_of_signals_described(stage: Stage) -> None:
+    """A signal has the request id of the start: at once, or when the task is over during which it came."""
+    for name, ends in (("completed", stage.raw.complete), ("failed", lambda task: stage.raw.fail(task, 1, "no"))):
+        workflow_id = f"{stage.id}-{name}"
+        await stage.raw.start(workflow_id, request_id="begun")
+        task = await stage.raw.poll_workflow(workflow_id)
+        await stage.raw.signal(workflow_id, request_id="begun")
+        await stage.keep_describe(f"{name}: buffered", workflow_id)
+        await ends(task)
+        await stage.keep_describe(f"{name}: flushed", workflow_id)
+        await stage.keep_history(f"{name}: history", workflow_id)
+        await stage.raw.terminate(workflow_id)

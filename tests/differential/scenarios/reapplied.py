@@ -15,6 +15,7 @@ from tests.differential.scenario import Stage, named, scenario
 from tests.differential.scenarios.children import complete as completed
 from tests.differential.scenarios.children import failure, until_closed
 from tests.differential.scenarios.children import start as child_of
+from tests.differential.scenarios.deleting import delete, until_gone
 from tests.differential.scenarios.reset import both, finish, request, reset
 from tests.differential.scenarios.updates import (
     ACCEPTED,
@@ -779,12 +780,42 @@ child_behind("with_everything")
 child_behind("with_nothing", reset_reapply_type="RESET_REAPPLY_TYPE_NONE")
 child_behind("with_signals", reset_reapply_type="RESET_REAPPLY_TYPE_SIGNAL")
 child_behind("without_signals", reset_reapply_exclude_types=["RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL"])
-child_behind(
-    "without_anything",
-    reset_reapply_exclude_types=[
-        "RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL",
-        "RESET_REAPPLY_EXCLUDE_TYPE_UPDATE",
-        "RESET_REAPPLY_EXCLUDE_TYPE_NEXUS",
-        "RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST",
-    ],
-)
+WITHOUT_ANYTHING = [
+    "RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL",
+    "RESET_REAPPLY_EXCLUDE_TYPE_UPDATE",
+    "RESET_REAPPLY_EXCLUDE_TYPE_NEXUS",
+    "RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST",
+]
+child_behind("without_anything", reset_reapply_exclude_types=WITHOUT_ANYTHING)
+
+
+def child_forgotten(name: str, *, deleted: bool) -> None:
+    @named(f"reapplied/child_forgotten_that_is_{name}")
+    async def play(stage: Stage) -> None:
+        """To behind the request for a child and before its beginning, which is not to come again: it is asked for again."""
+        child = f"{stage.id}-child"
+        run = (await stage.raw.start(stage.id)).run_id
+        task = await polled(stage)
+        await stage.raw.signal(stage.id, "one")
+        await stage.raw.complete(task, child_of(child))
+        await stage.until_events("ChildWorkflowExecutionStarted")
+        first = (await stage.raw.describe(child)).workflow_execution_info.execution.run_id
+        await child_closes(stage, child)
+        await stage.until_events("ChildWorkflowExecutionCompleted")
+        if deleted:
+            await delete(stage, "delete", child, first)
+            await until_gone(stage, child, first)
+        await stage.raw.complete(await polled(stage))
+        now = await reset(stage, 8, run, reset_reapply_exclude_types=WITHOUT_ANYTHING)
+        await stage.until_events("ChildWorkflowExecutionStarted", run_id=now)
+        await stage.keep_history("base", run_id=run)
+        await stage.keep_history("reset", run_id=now)
+        await stage.keep_describe("reset, described", run_id=now)
+        if deleted:
+            await stage.raw.poll_workflow(child)
+        await stage.keep_history("child", child)
+        await stage.raw.terminate(stage.id)
+
+
+child_forgotten("kept", deleted=False)
+child_forgotten("deleted", deleted=True)
