@@ -76,7 +76,7 @@ class Script:
             if run not in self.runs:
                 self.runs.append(run)
                 self.sticky = False
-            if self.sticky_poll and not self.task and found.HasField("pending_workflow_task") and await self.on_sticky():
+            if self.sticky_poll and not self.task and found.workflow_execution_info.status == 1 and found.HasField("pending_workflow_task") and await self.on_sticky():
                 # Who waits there has it already.
                 await self.poll(found)
                 continue
@@ -103,7 +103,9 @@ class Script:
         choices += [(self.described, 1)]
         if not self.waiting:
             choices += [(self.again, 1), (self.signal_with_start, 1), (self.reset, 1), (self.terminate, 1), (self.options, 1), (self.reset_sticky, 1)]
-        scheduled = found.HasField("pending_workflow_task") and found.pending_workflow_task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+        # What was pending when a run ended is still described.
+        pending = found.HasField("pending_workflow_task") and found.workflow_execution_info.status == 1
+        scheduled = pending and found.pending_workflow_task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
         if self.task:
             choices += [(self.complete, 10)] + ([] if self.waiting else [(self.fail, 2)])
         elif scheduled:

@@ -121,10 +121,12 @@ fn direct(state: &State, run: RunId, query: WorkflowQuery) -> Answer {
             workflow_execution_task_queue: Some(normal_queue(&origin.task_queue)),
             ..Default::default()
         },
+        // Behind the end the worker that had the run in memory has let it go.
         sticky: state
             .task
             .sticky
             .as_ref()
+            .filter(|_| state.is_open())
             .map(|it| (it.queue.clone(), it.schedule_to_start)),
         task_queue: origin.task_queue.clone(),
         last_event_id: state.next_event_id - 1,

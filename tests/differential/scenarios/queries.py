@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from temporalio.api.workflowservice.v1 import QueryWorkflowRequest, RespondQuery
 from temporalio.common import QueryRejectCondition
 from temporalio.exceptions import ApplicationError
 
-from tests.differential.scenario import Stage, scenario
+from tests.differential.scenario import Stage, named, scenario
 from tests.support.rpc import Refused, command, texts
 
 
@@ -326,3 +326,50 @@ async def heads(stage: Stage) -> None:
     await stage.keep_call("no execution", stage.raw.call("QueryWorkflow", query(stage, execution=None), 4))
     await keep_code(stage, "odd condition", stage.raw.call("QueryWorkflow", query(stage, query_reject_condition=9), 4))
     await stage.raw.terminate(stage.id)
+
+
+async def ends_itself(stage: Stage, sticky: str) -> None:
+    await stage.raw.signal(stage.id)
+    await stage.raw.complete(await stage.raw.poll_workflow(sticky, stage.queue), command("complete_workflow_execution"), sticky=sticky, sticky_seconds=10)
+
+
+async def is_terminated(stage: Stage, _: str) -> None:
+    await stage.raw.terminate(stage.id)
+
+
+async def is_terminated_with_a_task(stage: Stage, sticky: str) -> None:
+    await stage.raw.signal(stage.id)
+    await stage.raw.poll_workflow(sticky, stage.queue)
+    await stage.raw.terminate(stage.id)
+
+
+def closed_on_a_sticky_queue(end: Callable[[Stage, str], Awaitable[None]]) -> None:
+    @named(f"queries/a_run_on_a_sticky_queue_{end.__name__}")
+    async def play(stage: Stage) -> None:
+        """Which queue a query comes on behind the end: both are polled."""
+        sticky = f"{stage.queue}-sticky"
+        await stage.raw.start(stage.id)
+        waits = asyncio.create_task(stage.raw.poll_workflow(sticky, stage.queue))
+        await stage.raw.complete(await stage.raw.poll_workflow(stage.queue), sticky=sticky, sticky_seconds=10)
+        asked = asyncio.create_task(stage.raw.call("QueryWorkflow", query(stage)))
+        await stage.raw.call("RespondQueryTaskCompleted", answer(await waits))
+        await asked
+        await end(stage, sticky)
+        polls = {
+            "normal": asyncio.create_task(stage.raw.poll_workflow(stage.queue)),
+            "sticky": asyncio.create_task(stage.raw.poll_workflow(sticky, stage.queue)),
+        }
+        asked = asyncio.create_task(stage.raw.call("QueryWorkflow", query(stage)))
+        done, _ = await asyncio.wait(polls.values(), return_when=asyncio.FIRST_COMPLETED)
+        task = done.pop().result()
+        stage.keep("queue", next(name for name, poll in polls.items() if poll.done()))
+        stage.keep("task", task)
+        await stage.raw.call("RespondQueryTaskCompleted", answer(task))
+        await stage.keep_call("answered", asked)
+        for poll in polls.values():
+            poll.cancel()
+
+
+closed_on_a_sticky_queue(ends_itself)
+closed_on_a_sticky_queue(is_terminated)
+closed_on_a_sticky_queue(is_terminated_with_a_task)
