@@ -76,9 +76,7 @@ class Script:
             if run not in self.runs:
                 self.runs.append(run)
                 self.sticky = False
-            if self.sticky_poll and not self.task and found.workflow_execution_info.status == 1 and found.HasField("pending_workflow_task") and await self.on_sticky():
-                # Who waits there has it already.
-                await self.poll(found)
+            if await self.taken(found):
                 continue
             choices = self.choices(found)
             step, weight = zip(*choices, strict=True)
@@ -235,6 +233,14 @@ class Script:
     async def poll(self, _: Any) -> None:
         self.task = await self.polled(await self.on_sticky())
         self.kept("task", self.task)
+
+    async def taken(self, found: Any) -> bool:
+        """Whoever waits at the sticky queue has what comes there at once."""
+        pending = found.HasField("pending_workflow_task") and found.workflow_execution_info.status == 1
+        taken = bool(self.sticky_poll and not self.task and pending and await self.on_sticky())
+        if taken:
+            await self.poll(found)
+        return taken
 
     async def on_sticky(self) -> bool:
         """Whether the task that is due waits on the sticky queue."""
@@ -445,6 +451,7 @@ class Script:
 
     async def left(self) -> None:
         """What every run came to."""
+        await self.taken(await self.raw.describe(self.stage.id))
         await self.stage.keep_describe("left")
         try:
             await self.raw.terminate(self.stage.id)

@@ -19,6 +19,22 @@ fn an_idle_run_is_asked_directly() {
 }
 
 #[test]
+fn a_run_that_is_over_is_asked_on_its_normal_queue() {
+    check(
+        "start; poll; complete sticky; terminate; query q",
+        r"
+            -- run 1
+            1 WorkflowExecutionStarted
+              2 WorkflowTaskScheduled on q
+            3 WorkflowTaskStarted 2
+            > task started 3 attempt 1 previous 0 reads 1..4
+            4 WorkflowTaskCompleted 2 3
+            5 WorkflowExecutionTerminated enough
+            > query 5 asks a worker up to 5",
+    );
+}
+
+#[test]
 fn a_query_goes_with_the_task() {
     check(
         "start; query q; query r; poll; complete",
