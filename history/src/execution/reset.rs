@@ -13,9 +13,9 @@
 //! | base    | `ResetTo`                | the same; it shows which run goes on                      |
 //! | current | Terminated               | closed                                                    |
 //!
-//! Deliberately absent: reading the base (`carried_out` says in which order). Whoever asks brings its records; what came to the current run since is asked of the shard.
+//! Deliberately absent: reading the base (`procedure` says in which order). Whoever asks brings its records; what came to the current run since is asked of the shard.
 
-mod carried_out;
+mod procedure;
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ use cairn_proto::temporal::api::history::v1::{
 use cairn_proto::temporal::api::update::v1::Request;
 use serde::{Deserialize, Serialize};
 
-pub use carried_out::{Asked, CarriedOut, Next};
+pub use procedure::{Asked, Next, Procedure};
 
 use super::state::State;
 use super::terminate::{self, SERVER_IDENTITY};

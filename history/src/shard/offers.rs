@@ -340,7 +340,7 @@ impl Offers {
         !self.looks.is_empty()
     }
 
-    pub(super) fn next_look(&mut self) -> Option<Parked> {
+    pub(super) fn pop_look(&mut self) -> Option<Parked> {
         self.looks.pop_front()
     }
 

@@ -75,7 +75,7 @@ impl<K: Kind> Shard<K> {
     /// Looks at the runs of parked offers, a few at a time.
     pub(super) fn look(&mut self, limits: &Limits, out: &mut Vec<Output<K>>) {
         while self.background() < self.loads_max()
-            && let Some(row) = self.offers.next_look()
+            && let Some(row) = self.offers.pop_look()
         {
             let run = row.run;
             if self.quarantined.contains(&run) {

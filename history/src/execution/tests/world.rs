@@ -73,7 +73,7 @@ pub(super) struct World {
     /// The task that was polled last.
     polled: Option<Offer>,
     /// A reset under way, and the last answer to one.
-    resetting: Option<(reset::CarriedOut, reset::Next)>,
+    resetting: Option<(reset::Procedure, reset::Next)>,
     reset: Option<Answer>,
     tokens: BTreeMap<String, ActivityToken>,
     queries: Vec<String>,
@@ -349,7 +349,7 @@ impl World {
     /// Resets to the end of a workflow task. `steps=N`: after so many something else happens before it goes on.
     fn reset(&mut self, words: &[&str]) {
         let base = option(words, "of").map(|nth| self.order[nth.parse::<usize>().unwrap() - 1]);
-        let (reset, next) = reset::CarriedOut::new(reset::Asked {
+        let (reset, next) = reset::Procedure::new(reset::Asked {
             base,
             last: words[0].parse::<i64>().unwrap() - 1,
             request_id: option(words, "request").unwrap_or("reset").to_owned(),

@@ -15,7 +15,7 @@ use cairn_proto::temporal::api::workflowservice::v1 as public;
 use tonic::{Code, Status};
 
 use super::wire;
-use crate::execution::reset::{Asked, CarriedOut, Keep, Next};
+use crate::execution::reset::{Asked, Keep, Next, Procedure};
 use crate::execution::{Refusal, UpdateOptions};
 use crate::id::{Key, RunId};
 use crate::service::slot::fresh_run;
@@ -55,7 +55,7 @@ pub(super) async fn reset(
 
 /// Does what is to be done, until a run goes on.
 async fn carry_out(shell: &Arc<Shell>, key: &Key, asked: Asked) -> Result<RunId, Status> {
-    let (mut reset, mut next) = CarriedOut::new(asked);
+    let (mut reset, mut next) = Procedure::new(asked);
     loop {
         let told = match next {
             Next::Ask { run, question } => {

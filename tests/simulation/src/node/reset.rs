@@ -2,7 +2,7 @@
 //!
 //! Between two steps anything may happen to the runs, the shard and the node. The order of the steps is the server's own.
 
-use cairn_history::execution::reset::{Asked, CarriedOut, Next};
+use cairn_history::execution::reset::{Asked, Next, Procedure};
 use cairn_history::execution::{Answer, Refusal};
 use cairn_history::id::{Entropy, Key};
 use cairn_history::log::Record;
@@ -20,7 +20,7 @@ pub(super) struct Underway {
     to: Place,
     id: CallId,
     key: Key,
-    reset: CarriedOut,
+    reset: Procedure,
 }
 
 impl World {
@@ -32,7 +32,7 @@ impl World {
             request_id,
             keep,
         } = asked;
-        let (reset, next) = CarriedOut::new(Asked {
+        let (reset, next) = Procedure::new(Asked {
             base: Some(base),
             last,
             request_id,

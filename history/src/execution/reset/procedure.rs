@@ -49,7 +49,7 @@ pub enum Next {
 
 /// A reset under way.
 #[derive(Debug)]
-pub struct CarriedOut {
+pub struct Procedure {
     asked: Asked,
     rounds: usize,
     step: Step,
@@ -88,7 +88,7 @@ struct Reading {
     of_base: usize,
 }
 
-impl CarriedOut {
+impl Procedure {
     pub fn new(asked: Asked) -> (Self, Next) {
         let mut it = Self {
             asked,
