@@ -173,6 +173,7 @@ impl<K: Kind> Head<K> {
             key: Arc::clone(&key),
             last: 0,
             runs: Vec::new(),
+            deleted: Vec::new(),
             tickets: Vec::new(),
         };
         for (index, item) in self.items.iter_mut().enumerate() {
@@ -187,6 +188,9 @@ impl<K: Kind> Head<K> {
                 if index == first {
                     struck.runs = item.writes.iter().filter_map(run_of).collect();
                 }
+                struck
+                    .deleted
+                    .extend(item.writes.iter().filter_map(deleted));
                 item.writes.clear();
                 self.bytes -= std::mem::take(&mut item.bytes);
                 item.key = None;
@@ -230,6 +234,8 @@ pub(super) struct Struck {
     pub(super) last: u64,
     /// The runs of the item at fault.
     pub(super) runs: Vec<RunId>,
+    /// Those that were to go, and are still there.
+    pub(super) deleted: Vec<RunId>,
     /// Who waited for anything that is struck.
     pub(super) tickets: Vec<Ticket>,
 }
@@ -242,6 +248,13 @@ pub(super) fn appended(write: &Write) -> Option<RunId> {
         | Write::Unpark { .. }
         | Write::Heartbeat { .. }
         | Write::Delete { .. } => None,
+    }
+}
+
+const fn deleted(write: &Write) -> Option<RunId> {
+    match write {
+        Write::Delete { run } => Some(*run),
+        _ => None,
     }
 }
 

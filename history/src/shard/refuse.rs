@@ -30,8 +30,12 @@ impl<K: Kind> Shard<K> {
             key,
             last,
             runs,
+            deleted,
             tickets,
         } = struck;
+        for run in deleted {
+            self.wakes.pin(&key, run, self.now);
+        }
         let refused = tickets.into_iter().chain(self.forget_state(&key, last));
         let refused: Vec<_> = refused.collect();
         for ticket in refused {

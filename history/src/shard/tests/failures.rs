@@ -112,6 +112,22 @@ fn a_refused_timer_is_derived_again() {
 }
 
 #[test]
+fn a_run_whose_end_in_the_table_is_refused_goes_later() {
+    let mut world = World::new();
+    let run = world.start("a");
+    world.call("a", Question::Close).unwrap();
+    // It is in memory when its time has come.
+    world.pass(seconds(99));
+    world.call("a", Question::Get).unwrap();
+    world.tick(1_000_000_000);
+    let number = world.take(1).unwrap();
+    world.refused(number);
+    assert!(world.table.runs.contains_key(&run));
+    world.rest();
+    assert!(world.table.runs.is_empty(), "nobody came back to delete it");
+}
+
+#[test]
 fn a_run_whose_items_are_refused_again_is_set_aside() {
     let mut world = World::new();
     let run = world.start("a");
