@@ -61,7 +61,7 @@ enum Step {
     Current,
     /// `None`: the id has no run.
     Base {
-        current: Option<Position>,
+        current: Option<RunId>,
     },
     Records {
         base: Position,
@@ -110,7 +110,7 @@ impl Procedure {
     pub fn answered(&mut self, answer: Answer) -> Result<Next, Refusal> {
         let step = std::mem::replace(&mut self.step, Step::Over);
         match (step, answer) {
-            (Step::Current, Answer::Position(current)) => Ok(self.look_at_base(Some(current))),
+            (Step::Current, Answer::Position(current)) => Ok(self.look_at_base(Some(current.run))),
             (Step::Base { current }, Answer::Position(base)) => self.found(base, current),
             (Step::Position(reading), Answer::Position(at)) => {
                 let (run, range) = (at.run, 1..at.next_event_id);
@@ -143,7 +143,7 @@ impl Procedure {
         }
     }
 
-    fn look_at_base(&mut self, current: Option<Position>) -> Next {
+    fn look_at_base(&mut self, current: Option<RunId>) -> Next {
         self.step = Step::Base { current };
         position(self.asked.base)
     }
@@ -158,7 +158,7 @@ impl Procedure {
         }
     }
 
-    fn found(&mut self, base: Position, current: Option<Position>) -> Result<Next, Refusal> {
+    fn found(&mut self, base: Position, current: Option<RunId>) -> Result<Next, Refusal> {
         if self.asked.last < 1 || self.asked.last + 1 >= base.next_event_id {
             let why = "Workflow task finish ID must be > 1 && <= workflow last event ID.";
             return Err(Refusal::Invalid(why.to_owned()));
@@ -166,7 +166,7 @@ impl Procedure {
         if let Err(refusal) = &self.asked.options {
             return Err(refusal.clone());
         }
-        let Some(current) = current.map(|current| current.run) else {
+        let Some(current) = current else {
             // It has begun since.
             return self.look_again();
         };
